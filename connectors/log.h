@@ -56,7 +56,8 @@ typedef struct log_open_options {
     void *report_context;
 } log_open_options;
 
-/* Opens. BAD_INPUT: the URL or a setting is wrong. UNREACHABLE: nobody answers within timeout_ms (Kafka: metadata).
+/* Opens. options may be NULL. Settings may also stand in the URL (percent-encoded), as "local:./data?local.poll_ms=100".
+ * Settings of another backend ("kafka.*" with a local URL) are ignored. BAD_INPUT: the URL or a setting is wrong. UNREACHABLE: nobody answers within timeout_ms (Kafka: metadata).
  * CORRUPT, IO, DISK_FULL: the local directory. The caller closes. Blocks. */
 base_status log_open(base_slice url, const log_open_options *options, int32_t timeout_ms,
                      log_store **store_out, base_error *error) BASE_MUST_USE;
@@ -92,6 +93,15 @@ base_status log_range(log_store *store, base_slice topic, int32_t partition, int
 /* The offset of the first record whose time is at or after time_ms (the end if there is none). Blocks. */
 base_status log_offset_at(log_store *store, base_slice topic, int32_t partition, int64_t time_ms,
                           int64_t *offset_out, base_error *error) BASE_MUST_USE;
+
+/* Claims the log for one engine, until the store is closed: one engine a directory (local) or a name (memory); Kafka
+ * always grants it, there the journal's claims and fencing do this work. purpose ("engine 0.1") is told to whoever comes
+ * second. BUSY: somebody has it; the error says who (process id and purpose). */
+base_status log_claim_exclusive(log_store *store, base_slice purpose, base_error *error) BASE_MUST_USE;
+/* One bounded step (milliseconds) of what keeps the log small: retention by age and size, compaction. Stores do it by
+ * themselves beside commits (local: at most once a second); this is for tests and for those who do not write. *more_out
+ * (may be NULL): there was more to do than fitted into the step. Kafka: nothing to do. Blocks. */
+base_status log_housekeep(log_store *store, bool *more_out, base_error *error) BASE_MUST_USE;
 
 /* ---- membership ---- */
 typedef struct log_partition {
@@ -172,7 +182,7 @@ typedef struct log_position {
 
 typedef struct log_writer_options {
     base_slice identity;       /* transactional id: opening it fences whoever had it; empty: no transactions, each commit
-                                  only makes sure that all appended is durable */
+                                  only makes sure that all appended is durable, and takes no positions */
     int32_t transaction_timeout_ms; /* 0: 15000 */
 } log_writer_options;
 
@@ -192,7 +202,9 @@ base_status log_writer_append(log_writer *writer, const schema_record *record,
  * ABORTED / REVOKED: nothing was written, and never will be. REFUSED / TOO_LARGE: nothing was written; *refused_out is
  * the index of a record that the log would not take. FENCED: a successor is at work. OUTCOME_UNKNOWN: it may be visible
  * and may become so later: close this writer, open a new one (which decides it), read again.
- * UNREACHABLE, DISK_FULL: nothing was written; may be tried again from the first append. Blocks. */
+ * UNREACHABLE, BUSY, DISK_FULL: nothing was written; may be tried again from the first append. Whatever happened, the
+ * transaction is over: what is appended next begins a new one. After FENCED and OUTCOME_UNKNOWN only close is left. With
+ * nothing appended and no positions it does nothing. Blocks. */
 base_status log_writer_commit(log_writer *writer, log_member *member, const log_position *positions,
                               size_t position_count, int64_t *offsets_out, size_t *refused_out,
                               base_error *error) BASE_MUST_USE;
