@@ -9,6 +9,7 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,9 @@ void base_error_clear(base_error *error);
  * "no such step \"%s\"", name);`. error may be NULL. Too long a text is cut at a character boundary. */
 base_status base_error_set(base_error *error, base_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with the arguments in a list. */
+base_status base_error_set_list(base_error *error, base_code code, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 /* The following add to an error that has been set; they do nothing on NULL. place is packed (base_place). */
 void base_error_hint(base_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void base_error_check(base_error *error, const char *check);
