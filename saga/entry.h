@@ -78,7 +78,7 @@ typedef enum saga_change_kind {
     SAGA_CHANGE_F,               /* step  saga_f                                                     */
     SAGA_CHANGE_U,               /* step  saga_u                                                     */
     SAGA_CHANGE_STEP_FLAG,       /* step  flag bit            0 or 1                                 */
-    SAGA_CHANGE_ASK_DATA,        /* step                                                    payload, or none */
+    SAGA_CHANGE_ASK_DATA,        /* step                                       own key      payload, or none */
     SAGA_CHANGE_TRY,             /* step  try                 1: begins a series                     */
     SAGA_CHANGE_VERDICT,         /* step  try                                                        */
     SAGA_CHANGE_OUT,             /* step                                       event name   data     */

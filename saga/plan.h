@@ -254,6 +254,8 @@ typedef struct saga_plan {
     int64_t retain_ms;
     bool strict;
     bool remembers_all; /* an expression reads $events in a way that names no event */
+    const int32_t *type_table; /* open addressing over base_hash64(type): event index or SAGA_NONE */
+    uint32_t type_mask;
 } saga_plan;
 
 typedef enum saga_end_kind { SAGA_END_COMPLETED, SAGA_END_COMPENSATED, SAGA_END_DAMAGED } saga_end_kind;

@@ -70,7 +70,8 @@ enum { /* saga_step_state.flags */
     SAGA_STEP_TOLD_UNINVITED = 128,  /* alert uninvited_undo was raised (45b) */
     SAGA_STEP_TOLD_NO_EFFECT = 256,  /* alert undo_without_effect was raised (45b) */
     SAGA_STEP_SURPLUS = 512,         /* its debt is for a late or surplus effect: order does not bind it (44) */
-    SAGA_STEP_EMIT_REFUSED = 1024    /* the log would not take its event (design.md, 5) */
+    SAGA_STEP_EMIT_REFUSED = 1024,   /* the log would not take its event (design.md, 5) */
+    SAGA_STEP_REST = 2048            /* lost or left behind, still open: only its debt counts (12, 28, 33) */
 };
 
 typedef struct saga_step_state {
@@ -91,6 +92,7 @@ typedef struct saga_step_state {
     uint64_t ended_order;   /* ... when it was (last) over; 0: never */
     base_slice end;         /* name of the event it ended with; empty: none */
     const base_value *out;  /* data of that event; NULL: none */
+    base_slice ask_key;          /* idempotency key where the saga file gives one; empty: instance id/path */
     const base_value *ask_data;  /* payload of its asks while it is not over; NULL: none */
     const base_value *undo_data; /* payload of its undo, or the view it is made from (saga_undo.late_view) */
 } saga_step_state;
