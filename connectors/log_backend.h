@@ -1,5 +1,5 @@
 /*
- * What a log backend provides, and what connectors/log.c does for it.
+ * What a log backend provides, and what connectors/log.c and log_open.c do for it.
  *
  *   caller -> log_append() in log.c: checks arguments, sizes, the object's state ->
  * backend->writer_append()
@@ -136,7 +136,7 @@ struct log_backend {
     /* member is not NULL. What was assigned and not released is given up (dynamic, or leave) or
      * kept for the successor (static). May block for a second or two. */
     void (*member_close)(log_member *member, bool leave);
-    /* Between REVOKED or LOST and release it reports LOOSE ENDS only: a LOST for what was to be
+    /* Between REVOKED or LOST and release it reports only: a LOST for what was to be
      * revoked, FENCED, or nothing. The event's partitions are the member's own memory, kept until
      * the next poll. Blocks up to timeout_ms. */
     base_status (*member_poll)(log_member *member, int32_t timeout_ms, log_member_event *event_out,
