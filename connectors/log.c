@@ -63,14 +63,6 @@ static base_status partition_check(base_slice topic, int32_t partition, base_err
     return base_ok();
 }
 
-static int32_t timeout_cut(int32_t timeout_ms)
-{
-    if (timeout_ms < 0) {
-        return 0;
-    }
-    return timeout_ms < LOG_TIMEOUT_MS_MAX ? timeout_ms : LOG_TIMEOUT_MS_MAX;
-}
-
 static base_status writable_check(const log_store *store, base_error *error)
 {
     if (store->read_only) {
@@ -80,6 +72,14 @@ static base_status writable_check(const log_store *store, base_error *error)
 }
 
 /* ---- helpers for backends ---- */
+
+int32_t log_timeout_cut(int32_t timeout_ms)
+{
+    if (timeout_ms < 0) {
+        return 0;
+    }
+    return timeout_ms < LOG_TIMEOUT_MS_MAX ? timeout_ms : LOG_TIMEOUT_MS_MAX;
+}
 
 void log_report(log_store *store, int level, const char *format, ...)
 {
@@ -158,7 +158,7 @@ base_status log_topics_ensure(log_store *store, const log_topic_options *topics,
     if (count == 0) {
         return base_ok();
     }
-    return store->backend->topics_ensure(store, topics, count, timeout_cut(timeout_ms), error);
+    return store->backend->topics_ensure(store, topics, count, log_timeout_cut(timeout_ms), error);
 }
 
 base_status log_topic_partitions(log_store *store, base_slice topic, int32_t *count_out,
@@ -248,7 +248,8 @@ base_status log_member_poll(log_member *member, int32_t timeout_ms, log_member_e
                             base_error *error)
 {
     log_member_event event = {LOG_MEMBER_NOTHING, NULL, 0};
-    BASE_TRY(member->store->backend->member_poll(member, timeout_cut(timeout_ms), &event, error));
+    BASE_TRY(
+        member->store->backend->member_poll(member, log_timeout_cut(timeout_ms), &event, error));
     *event_out = event;
     return base_ok();
 }
@@ -316,8 +317,8 @@ base_status log_reader_poll(log_reader *reader, int32_t timeout_ms, size_t recor
     const size_t bound = record_max < LOG_POLL_RECORD_MAX ? record_max : LOG_POLL_RECORD_MAX;
     const schema_record *records = NULL;
     size_t count = 0;
-    BASE_TRY(reader->store->backend->reader_poll(reader, timeout_cut(timeout_ms), bound, &records,
-                                                 &count, error));
+    BASE_TRY(reader->store->backend->reader_poll(reader, log_timeout_cut(timeout_ms), bound,
+                                                 &records, &count, error));
     *records_out = records;
     *count_out = count;
     return base_ok();

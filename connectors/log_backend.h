@@ -221,6 +221,8 @@ void log_report(log_store *store, int level, const char *format, ...)
  * NOT_FOUND: there is no such partition. */
 base_status log_partition_pick(const schema_record *record, int32_t partition_count, uint32_t *turn,
                                int32_t *partition_out, base_error *error) BASE_MUST_USE;
+/* A wait as the backends know it: 0..LOG_TIMEOUT_MS_MAX. */
+int32_t log_timeout_cut(int32_t timeout_ms);
 /* Bytes of key, value, header names and header values: what record_size_max bounds. */
 size_t log_record_size(const schema_record *record);
 /* The setting's value; an empty slice with data NULL: it is not set. The last one of a name counts.

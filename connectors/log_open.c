@@ -308,7 +308,7 @@ base_status log_open(base_slice url, const log_open_options *options, int32_t ti
         given.client = none.client;
     }
     log_store *store = NULL;
-    status = backend->open(location, &given, timeout_cut(timeout_ms), &store, error);
+    status = backend->open(location, &given, log_timeout_cut(timeout_ms), &store, error);
     if (!base_failed(status)) {
         BASE_ASSERT(store->backend == backend);
         *store_out = store;
