@@ -17,10 +17,27 @@
 
 #include "base/slice.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define BASE_ARENA_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BASE_ARENA_POISONS 1
+#endif
+#endif
+#ifndef BASE_ARENA_POISONS
+#define BASE_ARENA_POISONS 0
+#endif
+
+#define BASE_ARENA_ALIGNMENT ((size_t)16)
+
 typedef struct base_arena_chunk base_arena_chunk;
 
+/* All fields are private but used_size and size_max. */
 typedef struct base_arena {
     base_arena_chunk *chunk; /* newest first */
+    base_arena_chunk *spare; /* one that a rewind emptied, kept so that a loop of mark and rewind takes no memory */
+    char *next;              /* first free byte of the newest chunk */
+    size_t room_size;        /* free bytes from there on, within size_max; a multiple of the alignment */
     size_t used_size;        /* bytes handed out since the last reset, padding included */
     size_t size_max;         /* bound on used_size */
 } base_arena;
@@ -44,9 +61,25 @@ base_arena_mark base_arena_mark_get(const base_arena *arena);
 /* Forgets what was allocated since the mark. */
 void base_arena_rewind(base_arena *arena, base_arena_mark mark);
 
+/* The part of base_arena_alloc that takes a new chunk. */
+void *base_arena_alloc_slow(base_arena *arena, size_t size);
+
 /* size bytes aligned for any type, not initialised; NULL past the bound or without memory. size 0 gives a valid
  * pointer. */
-void *base_arena_alloc(base_arena *arena, size_t size);
+static inline void *base_arena_alloc(base_arena *arena, size_t size)
+{
+    /* A size of 0 wraps to the greatest number and takes the slow way. */
+    if (!BASE_ARENA_POISONS && size - 1 < arena->room_size) {
+        void *block = arena->next;
+        const size_t step = (size + BASE_ARENA_ALIGNMENT - 1) & ~(BASE_ARENA_ALIGNMENT - 1);
+        arena->next += step;
+        arena->room_size -= step;
+        arena->used_size += step;
+        return block;
+    }
+    return base_arena_alloc_slow(arena, size);
+}
+
 /* The same, zeroed; count * size is checked for overflow. */
 void *base_arena_alloc_zero(base_arena *arena, size_t count, size_t size);
 /* Grows an array in place where it is the newest allocation, else copies. old_size bytes are kept. NULL as above; the

@@ -15,7 +15,8 @@
 #include "base/status.h"
 #include "base/value.h"
 
-/* A growing buffer. After a failure (memory) further writes do nothing and base_writer_end reports it. */
+/* A growing buffer. After a failure (memory, BASE_TOO_LARGE for a value nested too deep) further writes do nothing
+ * and base_writer_end reports it. */
 typedef struct base_writer {
     base_arena *arena;
     char *data;
@@ -44,7 +45,8 @@ typedef struct base_reader {
 } base_reader;
 
 void base_reader_begin(base_reader *reader, base_slice bytes);
-/* BASE_CORRUPT after a failed read; with `all` also when bytes are left. */
+/* BASE_CORRUPT after a failed read (base_read_value: also BASE_OUT_OF_MEMORY, and BASE_TOO_LARGE when nested too deep);
+ * with `all` also when bytes are left. */
 base_status base_reader_status(const base_reader *reader, bool all) BASE_MUST_USE;
 void base_reader_fail(base_reader *reader);
 bool base_read_bool(base_reader *reader);
@@ -56,7 +58,8 @@ base_slice base_read_string(base_reader *reader); /* the same, refused unless UT
 /* Array items: `while (base_read_array_next(&reader, &left)) {...}` with left = 0 at first. Handles several blocks and
  * negative counts (with byte size), as any Avro writer may make them. Refuses a count greater than the bytes left. */
 bool base_read_array_next(base_reader *reader, int64_t *left);
-/* A value tree in arena; strings and bytes borrow from the input. Depth at most BASE_VALUE_DEPTH_MAX. */
+/* A value tree in arena; strings and bytes borrow from the input. Depth at most BASE_VALUE_DEPTH_MAX.
+ * Refused are duplicate keys and numbers not in the form that base_write_value gives them: one value, one form. */
 void base_read_value(base_reader *reader, base_arena *arena, base_value *value_out);
 
 #endif

@@ -51,7 +51,8 @@ void base_error_context(base_error *error, const char *format, ...) __attribute_
 size_t base_error_render(const base_error *error, char *buffer, size_t buffer_size);
 
 /* The name of candidates nearest to word by edit distance (insert, delete, change, swap of neighbours), or an empty
- * slice when none is near enough (distance over 1 + size/3). Ties: the first. */
+ * slice when none is near enough (distance over 1 + size/3, or nothing in common). Ties: the first. Names of more than 96
+ * bytes are never suggested. */
 base_slice base_error_nearest(base_slice word, const base_slice *candidates, size_t candidate_count);
 
 #endif
