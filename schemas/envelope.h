@@ -15,6 +15,9 @@
 #include "schemas/record.h"
 
 #define SCHEMA_ATTRIBUTE_MAX 256 /* attributes of one event */
+/* Nesting of data. Less than BASE_VALUE_DEPTH_MAX, since data is put into documents and journals
+ * that nest further. */
+#define SCHEMA_DATA_DEPTH_MAX 100
 
 /* Reads a CloudEvent. NOT_FOUND: the record is none (a plain record). BAD_INPUT: it wants to be one
  * and is wrong; error says why. UNSUPPORTED: a mode or version that is not read here. TOO_LARGE,

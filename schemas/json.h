@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -16,9 +17,10 @@
 #define SCHEMA_JSON_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 typedef struct schema_json_options {
-    base_slice path; /* for errors: file or topic; may be empty */
-    size_t size_max; /* 0: SCHEMA_JSON_SIZE_MAX */
-    bool places;     /* put line and column on every key and value (base_place) */
+    base_slice path;   /* for errors: file or topic; may be empty */
+    size_t size_max;   /* 0: SCHEMA_JSON_SIZE_MAX */
+    int32_t depth_max; /* 0 or past it: BASE_VALUE_DEPTH_MAX */
+    bool places;       /* put line and column on every key and value (base_place) */
 } schema_json_options;
 
 /* Reads one JSON text. Lives: in arena; strings without escapes and numbers too long to compute

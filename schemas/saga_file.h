@@ -8,8 +8,9 @@
  *                                                         --defaults put in--------> tree of the
  * definition
  *
- * The canonical form is of the file as it was written, without `defaults` put in; reading the
- * canonical form gives the same definition, with the same hash.
+ * The canonical form is of the file as it was written, without `defaults` put in: sorted JSON, but
+ * for services, events and steps, whose order has a meaning. Reading the canonical form gives the
+ * same definition, with the same hash.
  */
 #ifndef SCHEMAS_SAGA_FILE_H
 #define SCHEMAS_SAGA_FILE_H

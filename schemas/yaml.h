@@ -24,7 +24,4 @@
 base_status schema_yaml_read(base_slice text, base_slice path, base_arena *arena,
                              base_value *value_out, base_error *error) BASE_MUST_USE;
 
-/* A plain scalar by the core schema: null, boolean, number or string (borrowing). */
-base_value schema_yaml_scalar(base_slice text);
-
 #endif
