@@ -15,8 +15,7 @@
  * also when there is nothing to undo (C4); an ask whose undo came before it is refused (C5):
  * `undoes` is the key to remember.
  *
- *     static troupe_verdict on_charge(troupe_context *context, const troupe_event *event, void
- * *user)
+ *     troupe_verdict on_charge(troupe_context *context, const troupe_event *event, void *user)
  *     {
  *         int64_t amount = 0;
  *         if (!troupe_get_integer(context, "amount", &amount))
@@ -131,6 +130,9 @@ typedef struct troupe_options {
      * ("payments-1"). Default: none, a new member each time. */
     const char *identity;
     troupe_start start;
+    /* The log has cut off what we would have read next: false: troupe_run returns FAILED; true: it
+     * is reported, and the first event that is there comes next. */
+    bool skip_lost;
     int32_t partition_count; /* of topics that are missing: made by us; 0: 4; -1: never make any */
     int32_t open_timeout_ms; /* default 10000 */
     int32_t session_timeout_ms; /* who is silent so long loses its partitions; default 10000 */
@@ -237,11 +239,11 @@ TROUPE_API troupe_code troupe_on_event(troupe *handle, const char *topic, const 
                                        troupe_error *error) TROUPE_MUST_USE;
 
 /* Handles events until troupe_stop (OK) or until something happens that a restart must mend:
- * FENCED, FAILED, REFUSED. An unreachable log is reported and waited for. */
+ * FENCED, FAILED, REFUSED, NO_MEMORY. An unreachable log is reported and waited for. */
 TROUPE_API troupe_code troupe_run(troupe *handle, troupe_error *error) TROUPE_MUST_USE;
-/* One step of it: waits up to timeout_ms for events and handles what is there, at most batch_max.
- * *handled_out (may be NULL) counts the handler calls that were committed or put to the dead
- * letters. To be called at least once a second. */
+/* A part of it: waits up to timeout_ms for events and handles what is there, at most batch_max,
+ * then returns. *handled_out (may be NULL) counts calls of handlers. To be called at least once a
+ * second, or the group takes us for dead after session_timeout_ms. */
 TROUPE_API troupe_code troupe_poll(troupe *handle, int32_t timeout_ms, int32_t *handled_out,
                                    troupe_error *error) TROUPE_MUST_USE;
 /* Makes troupe_run return after the handler that is at work; it stays so: a later troupe_run
@@ -252,7 +254,7 @@ TROUPE_API void troupe_stop(troupe *handle);
 
 typedef struct troupe_message {
     const char *type; /* without type_prefix; required */
-    const char *data; /* JSON text; NULL: none */
+    const char *data; /* JSON text; NULL: the JSON text null, so that no event is a tombstone */
     /* The record's key and ce_partitionkey. The saga's key, so that an instance's events stay in
      * order. */
     const char *key;
