@@ -11,6 +11,8 @@ function(troupe_layer name)
     target_include_directories(troupe_${name} PUBLIC
         ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(troupe_${name} PRIVATE troupe_options PUBLIC ${ARGN})
+    # The layers go into libtroupe.so as well; it shows what include/troupe.h shows, and nothing else.
+    set_target_properties(troupe_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     troupe_include_gate(troupe_${name} ${name})
 endfunction()
 
@@ -46,21 +48,38 @@ function(troupe_command name folder)
     install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
-# What a service in C links: one archive libtroupe.a of all that the client stands on, its headers and a .pc file.
+# What a service in C links: libtroupe.so, or libtroupe.a of all that the client stands on; header and .pc file.
 function(troupe_public_library)
     if(NOT TARGET troupe_client)
         return()
     endif()
     set(objects "")
+    set(libraries Threads::Threads)
     foreach(layer base saga schemas connectors client)
         if(TARGET troupe_${layer})
             list(APPEND objects $<TARGET_OBJECTS:troupe_${layer}>)
         endif()
     endforeach()
+    foreach(library FYAML JANSSON RDKAFKA SQLITE AVRO)
+        list(APPEND libraries PkgConfig::${library})
+    endforeach()
     add_library(troupe_public STATIC ${objects})
-    set_target_properties(troupe_public PROPERTIES OUTPUT_NAME troupe LINKER_LANGUAGE C)
+    add_library(troupe_shared SHARED ${objects})
+    set_target_properties(troupe_public troupe_shared PROPERTIES OUTPUT_NAME troupe LINKER_LANGUAGE C)
+    set_target_properties(troupe_shared PROPERTIES
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+    target_link_libraries(troupe_shared PRIVATE troupe_options ${libraries})
+    if(NOT TROUPE_SANITIZE)
+        target_link_options(troupe_shared PRIVATE LINKER:--no-undefined)
+    endif()
+    target_include_directories(troupe_shared INTERFACE
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_include_directories(troupe_public INTERFACE
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(troupe_public INTERFACE ${libraries})
     configure_file(${PROJECT_SOURCE_DIR}/cmake/troupe.pc.in troupe.pc @ONLY)
-    install(TARGETS troupe_public ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(TARGETS troupe_public troupe_shared
+            ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
             FILES_MATCHING PATTERN "*.h")
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/troupe.pc
