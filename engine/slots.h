@@ -36,6 +36,8 @@ typedef struct engine_slot {
     engine_working *working; /* in the batch that is being made, or NULL */
     bool state_dirty;        /* changed since its last snapshot */
     bool parked_dirty;
+    bool state_stored; /* the snapshots topic has a record of it */
+    bool parked_stored;
     bool unplanned; /* its plan is not known: set aside until a restart knows it */
     bool stalled;   /* its timer cannot be handled: left alone until a restart */
 } engine_slot;
