@@ -109,7 +109,7 @@ typedef enum saga_node_kind {
     SAGA_NODE_LIST,    /* [a] */
     SAGA_NODE_MAP,     /* list: entries */
     SAGA_NODE_ENTRY,   /* a: key; b: value, or NULL for .[key] */
-    SAGA_NODE_STRING,  /* list: parts; op: saga_format */
+    SAGA_NODE_STRING,  /* list: parts, each the a of its node; op: saga_format */
     SAGA_NODE_FORMAT,  /* @name; op: saga_format */
     SAGA_NODE_ASSIGN,  /* a = b */
     SAGA_NODE_UPDATE,  /* a |= b */
@@ -164,8 +164,9 @@ typedef struct saga_node saga_node;
 struct saga_node {
     saga_node_kind kind;
     uint8_t op;
-    bool optional;    /* FIELD, INDEX, SLICE, EACH: `?` behind it */
-    int32_t variable; /* a variable's or label's number, by scope; -1: none */
+    bool optional;    /* FIELD, INDEX, SLICE, EACH: `?` behind it; a string's part: to be formatted */
+    int32_t variable; /* a variable's or label's number, by scope; -1: none. With patterns: the first of theirs */
+    int32_t variable_end; /* with patterns: behind the last of theirs */
     uint32_t offset;
     saga_node *a;
     saga_node *b;
