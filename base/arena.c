@@ -8,11 +8,28 @@
 
 #if BASE_ARENA_POISONS
 #include <sanitizer/asan_interface.h>
-#define POISON(data, size) __asan_poison_memory_region((data), (size))
-#define UNPOISON(data, size) __asan_unpoison_memory_region((data), (size))
+/* Not inlined: gcc would warn of poisoning memory that nobody has written to. */
+__attribute__((noinline)) static void poison(char *data, size_t size)
+{
+    __asan_poison_memory_region(data, size);
+}
+
+__attribute__((noinline)) static void unpoison(char *data, size_t size)
+{
+    __asan_unpoison_memory_region(data, size);
+}
 #else
-#define POISON(data, size) ((void)(data), (void)(size))
-#define UNPOISON(data, size) ((void)(data), (void)(size))
+static void poison(char *data, size_t size)
+{
+    (void)data;
+    (void)size;
+}
+
+static void unpoison(char *data, size_t size)
+{
+    (void)data;
+    (void)size;
+}
 #endif
 
 #define CHUNK_SIZE_FIRST ((size_t)4096)
@@ -58,14 +75,14 @@ static base_arena_chunk *chunk_new(size_t size)
     }
     chunk->older = NULL;
     chunk->size = size;
-    POISON(chunk_data(chunk), size);
+    poison(chunk_data(chunk), size);
     return chunk;
 }
 
 static void chunk_free(base_arena_chunk *chunk)
 {
     if (chunk != NULL) {
-        UNPOISON(chunk_data(chunk), chunk->size);
+        unpoison(chunk_data(chunk), chunk->size);
         free(chunk);
     }
 }
@@ -112,7 +129,7 @@ static void put_by(base_arena *arena, base_arena_chunk *chunk)
     }
     chunk_free(arena->spare);
     chunk->older = NULL;
-    POISON(chunk_data(chunk), chunk->size);
+    poison(chunk_data(chunk), chunk->size);
     arena->spare = chunk;
 }
 
@@ -142,7 +159,7 @@ void base_arena_rewind(base_arena *arena, base_arena_mark mark)
     arena->used_size = mark.used_size;
     place_at(arena, mark.chunk_used_size);
     if (arena->chunk != NULL) {
-        POISON(arena->next, arena->chunk->size - mark.chunk_used_size);
+        poison(arena->next, arena->chunk->size - mark.chunk_used_size);
     }
 }
 
@@ -186,8 +203,8 @@ void *base_arena_alloc_slow(base_arena *arena, size_t size)
     if (step > arena->room_size && !chunk_push(arena, step)) {
         return NULL;
     }
-    void *block = arena->next;
-    UNPOISON(block, size);
+    char *block = arena->next;
+    unpoison(block, size);
     arena->next += step;
     arena->room_size -= step;
     arena->used_size += step;
@@ -213,13 +230,13 @@ void *base_arena_grow(base_arena *arena, void *block, size_t old_size, size_t ne
                                       ~(BASE_ARENA_ALIGNMENT - 1);
     if (block != NULL && (char *)block + old_step == arena->next) {
         if (new_size <= old_step) {
-            UNPOISON(block, new_size);
+            unpoison(block, new_size);
             return block;
         }
         const size_t more_size = new_size - old_step;
         if (more_size <= arena->room_size) {
             (void)base_arena_alloc(arena, more_size);
-            UNPOISON(block, new_size);
+            unpoison(block, new_size);
             return block;
         }
     }
