@@ -59,7 +59,7 @@ static const banned_call BANNED[] = {
     {"ctime", IN_ALL, "strftime"},
     {"gmtime", IN_ALL, "gmtime_r"},
     {"localtime", IN_ALL, "localtime_r"},
-    {"signal", IN_ALL, "sigaction"},
+    {"signal", IN_PRODUCT, "sigaction"},
     {"system", IN_PRODUCT, "posix_spawn"},
     {"longjmp", IN_PRODUCT, "a status"},
     {"time", IN_PRODUCT, "clock_gettime, in the file that owns the clock"},
