@@ -27,7 +27,7 @@ static size_t print_digits(uint64_t magnitude, char *buffer)
     return count;
 }
 
-/* "12.5", "0.00125": digits with a point, for exponents from -18 to -1. */
+/* "12.5", "0.00125": digits with a point. */
 static size_t print_plain(const char *digits, int digit_count, int exponent, char *buffer)
 {
     const int whole_count = digit_count + exponent;
@@ -79,7 +79,8 @@ size_t base_number_print(const base_value *number, char buffer[BASE_NUMBER_PRINT
         return sign_size + count;
     }
     const int exponent = number->exponent;
-    const bool plain = exponent < 0 && exponent >= -BASE_NUMBER_DIGITS_MAX;
+    const bool short_ = exponent >= -BASE_NUMBER_DIGITS_MAX || (int)count + exponent > -6;
+    const bool plain = exponent < 0 && short_;
     return sign_size + (plain ? print_plain(digits, (int)count, exponent, rest)
                               : print_scientific(digits, (int)count, exponent, rest));
 }

@@ -113,7 +113,8 @@ base_status base_number_round(const base_value *a, base_value *out) BASE_MUST_US
 /* Exact comparison of two numbers of any kind (number text included, by value). <0, 0, >0. */
 int base_number_compare(const base_value *a, const base_value *b);
 /* The number's JSON text, in arena: integers plain; decimals without exponent where they have at most 18 digits on each
- * side of the point ("0.05"), else as ECMAScript writes them ("1.5e+20", "1e-19"); number text as it came. */
+ * side of the point or are between 10^-6 and 1 ("0.05"), else as ECMAScript writes them ("1.5e+20", "1e-19"); number text
+ * as it came. */
 base_status base_number_text(const base_value *number, base_arena *arena, base_slice *text_out) BASE_MUST_USE;
 
 /* ---- comparing: jq's order null < false < true < numbers < strings < bytes < lists < maps; lists item by item; maps
