@@ -386,8 +386,10 @@ static int32_t base64_digit(char digit)
 
 static base_status base64_read(envelope_reader *reader, base_slice text, base_slice *bytes_out)
 {
-    const size_t padding =
-        text.size >= 4 ? (text.data[text.size - 1] == '=') + (text.data[text.size - 2] == '=') : 0;
+    size_t padding = 0;
+    while (padding < 2 && padding < text.size && text.data[text.size - 1 - padding] == '=') {
+        padding++;
+    }
     char *bytes = base_arena_alloc(reader->arena, text.size / 4 * 3 + 1);
     if (bytes == NULL) {
         return no_memory(reader->error);
