@@ -42,17 +42,24 @@ __attribute__((format(printf, 3, 0))) static void print_cut(char *buffer, size_t
     }
 }
 
-base_status base_error_set(base_error *error, base_code code, const char *format, ...)
+base_status base_error_set_list(base_error *error, base_code code, const char *format,
+                                va_list arguments)
 {
     if (error != NULL && error->code == BASE_OK) {
-        va_list arguments;
-        va_start(arguments, format);
         base_error_clear(error);
         error->code = code;
         print_cut(error->text, sizeof(error->text), format, arguments);
-        va_end(arguments);
     }
     return base_status_of(code);
+}
+
+base_status base_error_set(base_error *error, base_code code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const base_status status = base_error_set_list(error, code, format, arguments);
+    va_end(arguments);
+    return status;
 }
 
 void base_error_hint(base_error *error, const char *format, ...)

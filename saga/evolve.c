@@ -146,6 +146,7 @@ static base_status change_created(const saga_applier *a, const saga_change *chan
     memcpy(state->plan_hash, old.plan_hash, sizeof(state->plan_hash));
     state->seq = old.seq;
     state->at_ms = old.at_ms;
+    state->order = old.order; /* goes on over incarnations: an order names one timer of a key, ever */
     state->incarnation = (int32_t)change->number;
     state->started_ms = at_ms;
     state->step_count = a->plan->step_count;
