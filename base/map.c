@@ -192,6 +192,9 @@ void base_map_begin(base_map_builder *builder, base_arena *arena)
 
 static base_member *builder_find(const base_map_builder *builder, base_slice key)
 {
+    if (builder->count == 0) {
+        return NULL; /* no members: not even their address */
+    }
     const size_t tail_count = builder->count - builder->sorted_count;
     const base_member *found = scan(builder->members + builder->sorted_count, tail_count, key);
     size_t run_first = 0;
