@@ -29,8 +29,7 @@ __extension__ typedef unsigned __int128 wide;
 #define DIGITS_MAX BASE_NUMBER_DIGITS_MAX
 #define COEFFICIENT_END UINT64_C(1000000000000000000) /* 10^18: one more than the greatest */
 #define WIDE_DIGITS_MAX 38                            /* 10^38 fits 128 bits */
-#define EXPONENT_READ_MAX                                                                          \
-    INT64_C(1000000000000000000) /* written exponents are cut here: far out of range */
+#define EXPONENT_READ_MAX INT64_C(100000000000000000) /* 10^17: exponents are not read further */
 
 /* An exact number on its way to a value. */
 typedef struct exact {

@@ -145,7 +145,7 @@ void base_time_format(int64_t ms, char text_out[BASE_TIME_SIZE])
 {
     const int64_t bounded = ms < BASE_TIME_MIN_MS   ? BASE_TIME_MIN_MS
                             : ms > BASE_TIME_MAX_MS ? BASE_TIME_MAX_MS
-                                                      : ms;
+                                                    : ms;
     /* From 0000-03-01, so that everything below divides numbers that are not negative. */
     const int64_t since_era = bounded + INT64_C(719468) * DAY_SECONDS * 1000;
     const int64_t days = since_era / (DAY_SECONDS * 1000);
