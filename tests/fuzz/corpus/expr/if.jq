@@ -1,0 +1,1 @@
+if .b > 0 and ($event.a | length) >= 2 then "x\(.b)y" elif .b == -3 then .a[1:3] else empty end

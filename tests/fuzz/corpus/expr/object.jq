@@ -1,0 +1,1 @@
+{orderId, amount: .a[0], n: (.b + 1)}

@@ -1,0 +1,1 @@
+[.a[] | select(type == "number") | . * 2] | sort_by(.) | first // "none"

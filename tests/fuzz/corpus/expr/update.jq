@@ -1,0 +1,1 @@
+.c = {a: 1} | .c.a |= . + 1 | .d //= [1] | .a[0] += $now | to_entries | from_entries
