@@ -11,10 +11,10 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "base/time.h"
 #include "client/client.h"
 #include "schemas/envelope.h"
 #include "schemas/json.h"
-#include "schemas/time.h"
 
 #define ATTRIBUTE_NAME_SIZE_MAX 64
 
@@ -45,7 +45,7 @@ base_slice client_type_full(const troupe *handle, const char *type, base_arena *
 
 static base_status time_read(base_slice value, int64_t *out, base_error *error)
 {
-    if (base_failed(schema_time_parse(value, out))) {
+    if (base_failed(base_time_parse(value, out))) {
         return base_error_set(error, BASE_BAD_INPUT, "expirytime \"%.*s\" is no RFC 3339 time",
                               BASE_SLICE_ARG(value));
     }
