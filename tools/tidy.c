@@ -72,10 +72,19 @@ static tidy_kind kind_of(const char *path, const char *text)
     return TIDY_KIND_OTHER;
 }
 
+/* root/path; the buffer is large enough for every path that tidy takes. */
+static void path_below_root(const tidy_run *run, const char *path, char *full, size_t full_size)
+{
+    int size = snprintf(full, full_size, "%s/%s", run->root, path);
+    if (size < 0 || (size_t)size >= full_size) {
+        tidy_fail("a path too long:", path);
+    }
+}
+
 static void file_add(tidy_run *run, const char *path)
 {
     char full[TIDY_PATH_SIZE * 2];
-    snprintf(full, sizeof full, "%s/%s", run->root, path);
+    path_below_root(run, path, full, sizeof full);
     size_t size = 0;
     char *text = file_read(full, &size);
     if (text == NULL) {
@@ -123,7 +132,7 @@ static void files_walk(tidy_run *run)
     size_t folder_count = 1; /* the root: an empty path */
     for (size_t i = 0; i < folder_count; i++) {
         char full[TIDY_PATH_SIZE * 2];
-        snprintf(full, sizeof full, "%s/%s", run->root, folders[i]);
+        path_below_root(run, folders[i], full, sizeof full);
         struct dirent **entries = NULL;
         int count = scandir(full, &entries, name_filter, alphasort);
         if (count < 0) {
