@@ -77,8 +77,10 @@ static void run_until_answered(world *w, troupe *handle, int count)
 static void with_fault(world *w, log_memory_fault fault, int calls_wanted)
 {
     atomic_int calls = 0;
-    put_asks(w, 0, 5);
+    put_asks(w, 0, 2);
     troupe *handle = client_of(w, &named, &calls);
+    run_until_answered(w, handle, 2); /* the group has positions now */
+    put_asks(w, 2, 3);
     assert_false(
         base_failed(log_memory_fail_commit(w->store, base_slice_of("payments-p1"), fault)));
     run_until_answered(w, handle, 5);
