@@ -9,27 +9,21 @@
 #if BASE_ARENA_POISONS
 #include <sanitizer/asan_interface.h>
 /* Not inlined: gcc would warn of poisoning memory that nobody has written to. */
-__attribute__((noinline)) static void poison(char *data, size_t size)
+__attribute__((noinline)) static void region_poison(char *data, size_t size)
 {
     __asan_poison_memory_region(data, size);
 }
 
-__attribute__((noinline)) static void unpoison(char *data, size_t size)
+__attribute__((noinline)) static void region_unpoison(char *data, size_t size)
 {
     __asan_unpoison_memory_region(data, size);
 }
-#else
-static void poison(char *data, size_t size)
-{
-    (void)data;
-    (void)size;
-}
 
-static void unpoison(char *data, size_t size)
-{
-    (void)data;
-    (void)size;
-}
+#define POISON(data, size) region_poison((data), (size))
+#define UNPOISON(data, size) region_unpoison((data), (size))
+#else
+#define POISON(data, size) ((void)(data), (void)(size))
+#define UNPOISON(data, size) ((void)(data), (void)(size))
 #endif
 
 #define CHUNK_SIZE_FIRST ((size_t)4096)
@@ -75,14 +69,14 @@ static base_arena_chunk *chunk_new(size_t size)
     }
     chunk->older = NULL;
     chunk->size = size;
-    poison(chunk_data(chunk), size);
+    POISON(chunk_data(chunk), size);
     return chunk;
 }
 
 static void chunk_free(base_arena_chunk *chunk)
 {
     if (chunk != NULL) {
-        unpoison(chunk_data(chunk), chunk->size);
+        UNPOISON(chunk_data(chunk), chunk->size);
         free(chunk);
     }
 }
@@ -129,7 +123,7 @@ static void put_by(base_arena *arena, base_arena_chunk *chunk)
     }
     chunk_free(arena->spare);
     chunk->older = NULL;
-    poison(chunk_data(chunk), chunk->size);
+    POISON(chunk_data(chunk), chunk->size);
     arena->spare = chunk;
 }
 
@@ -159,7 +153,7 @@ void base_arena_rewind(base_arena *arena, base_arena_mark mark)
     arena->used_size = mark.used_size;
     place_at(arena, mark.chunk_used_size);
     if (arena->chunk != NULL) {
-        poison(arena->next, arena->chunk->size - mark.chunk_used_size);
+        POISON(arena->next, arena->chunk->size - mark.chunk_used_size);
     }
 }
 
@@ -204,7 +198,7 @@ void *base_arena_alloc_slow(base_arena *arena, size_t size)
         return NULL;
     }
     char *block = arena->next;
-    unpoison(block, size);
+    UNPOISON(block, size);
     arena->next += step;
     arena->room_size -= step;
     arena->used_size += step;
@@ -224,19 +218,20 @@ void *base_arena_alloc_zero(base_arena *arena, size_t count, size_t size)
 void *base_arena_grow(base_arena *arena, void *block, size_t old_size, size_t new_size)
 {
     BASE_ASSERT(new_size >= old_size);
+    BASE_ASSERT(block != NULL || old_size == 0);
     const size_t old_step = block == NULL
                                 ? 0
                                 : ((old_size == 0 ? 1 : old_size) + BASE_ARENA_ALIGNMENT - 1) &
                                       ~(BASE_ARENA_ALIGNMENT - 1);
     if (block != NULL && (char *)block + old_step == arena->next) {
         if (new_size <= old_step) {
-            unpoison(block, new_size);
+            UNPOISON(block, new_size);
             return block;
         }
         const size_t more_size = new_size - old_step;
         if (more_size <= arena->room_size) {
             (void)base_arena_alloc(arena, more_size);
-            unpoison(block, new_size);
+            UNPOISON(block, new_size);
             return block;
         }
     }

@@ -1,12 +1,14 @@
 /*
  * Arena: memory that is given back all at once.
  *
- * The only allocator of the pure layers. An arena grows in chunks up to a stated maximum; past it (or when the system
- * has no memory) allocation returns NULL and callers return BASE_OUT_OF_MEMORY. Nothing in an arena is freed alone.
- * Under AddressSanitizer freed and unused bytes are poisoned. An arena belongs to one thread at a time.
+ * The only allocator of the pure layers. An arena grows in chunks up to a stated maximum; past it
+ * (or when the system has no memory) allocation returns NULL and callers return BASE_OUT_OF_MEMORY.
+ * Nothing in an arena is freed alone. Under AddressSanitizer freed and unused bytes are poisoned.
+ * An arena belongs to one thread at a time.
  *
  *   chunk 0          chunk 1               chunk 2
- *   [used....|free]->[used..............]->[used..|free]     base_arena_reset keeps the largest chunk
+ *   [used....|free]->[used..............]->[used..|free]     base_arena_reset keeps the largest
+ * chunk
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -35,11 +37,12 @@ typedef struct base_arena_chunk base_arena_chunk;
 /* All fields are private but used_size and size_max. */
 typedef struct base_arena {
     base_arena_chunk *chunk; /* newest first */
-    base_arena_chunk *spare; /* one that a rewind emptied, kept so that a loop of mark and rewind takes no memory */
+    base_arena_chunk *spare; /* one that a rewind emptied, kept so that a loop of mark and rewind
+                                takes no memory */
     char *next;              /* first free byte of the newest chunk */
-    size_t room_size;        /* free bytes from there on, within size_max; a multiple of the alignment */
-    size_t used_size;        /* bytes handed out since the last reset, padding included */
-    size_t size_max;         /* bound on used_size */
+    size_t room_size; /* free bytes from there on, within size_max; a multiple of the alignment */
+    size_t used_size; /* bytes handed out since the last reset, padding included */
+    size_t size_max;  /* bound on used_size */
 } base_arena;
 
 /* A place to go back to with base_arena_rewind. */
@@ -64,8 +67,8 @@ void base_arena_rewind(base_arena *arena, base_arena_mark mark);
 /* The part of base_arena_alloc that takes a new chunk. */
 void *base_arena_alloc_slow(base_arena *arena, size_t size);
 
-/* size bytes aligned for any type, not initialised; NULL past the bound or without memory. size 0 gives a valid
- * pointer. */
+/* size bytes aligned for any type, not initialised; NULL past the bound or without memory. size 0
+ * gives a valid pointer. */
 static inline void *base_arena_alloc(base_arena *arena, size_t size)
 {
     /* A size of 0 wraps to the greatest number and takes the slow way. */
@@ -82,20 +85,23 @@ static inline void *base_arena_alloc(base_arena *arena, size_t size)
 
 /* The same, zeroed; count * size is checked for overflow. */
 void *base_arena_alloc_zero(base_arena *arena, size_t count, size_t size);
-/* Grows an array in place where it is the newest allocation, else copies. old_size bytes are kept. NULL as above; the
- * old block stays valid then. */
+/* Grows an array in place where it is the newest allocation, else copies. old_size bytes are kept.
+ * NULL as above; the old block stays valid then. */
 void *base_arena_grow(base_arena *arena, void *block, size_t old_size, size_t new_size);
-/* A copy of the bytes, with a terminating zero behind them that is not counted. data is NULL on failure. */
+/* A copy of the bytes, with a terminating zero behind them that is not counted. data is NULL on
+ * failure. */
 base_slice base_arena_copy(base_arena *arena, base_slice bytes);
 /* printf into the arena; data is NULL on failure. */
-base_slice base_arena_print(base_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+base_slice base_arena_print(base_arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* One object / count objects of a type, zeroed. */
 #define BASE_ARENA_NEW(arena, type) ((type *)base_arena_alloc_zero((arena), 1, sizeof(type)))
-#define BASE_ARENA_ARRAY(arena, type, count) ((type *)base_arena_alloc_zero((arena), (count), sizeof(type)))
+#define BASE_ARENA_ARRAY(arena, type, count)                                                       \
+    ((type *)base_arena_alloc_zero((arena), (count), sizeof(type)))
 
-/* For tests: the n-th allocation from now (of chunks, process-wide) fails, and later ones too when `from_then_on`;
- * 0 switches it off. Not thread-safe. */
+/* For tests: the n-th allocation from now (of chunks, process-wide) fails, and later ones too when
+ * `from_then_on`; 0 switches it off. Not thread-safe. */
 void base_arena_fail_at(size_t n, bool from_then_on);
 
 #endif

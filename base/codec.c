@@ -414,7 +414,7 @@ static bool frame_next(read_frame *frame, base_reader *reader)
 
 static void frame_add(read_frame *frame, base_reader *reader, const base_value *value)
 {
-    base_status status = base_ok();
+    base_status status;
     if (frame->is_map) {
         const size_t count = frame->map.count;
         status = base_map_put(&frame->map, frame->key, value);

@@ -118,7 +118,8 @@ void base_error_context(base_error *error, const char *format, ...)
     va_end(arguments);
     const size_t context_size = strlen(joined);
     if (context_size + 2 < sizeof(joined)) {
-        memcpy(joined + context_size, ": ", 2);
+        joined[context_size] = ':';
+        joined[context_size + 1] = ' ';
         copy_cut(joined + context_size + 2, sizeof(joined) - context_size - 2,
                  base_slice_of(error->text));
     }

@@ -271,14 +271,16 @@ base_status base_map_put(base_map_builder *builder, base_slice key, const base_v
         found->value = *value;
         return base_ok();
     }
-    const base_value kept = *value; /* may lie in the block that is grown */
     if (builder->count == builder->capacity) {
         BASE_TRY(builder_grow(builder));
     }
     if (builder->count - builder->sorted_count == RUN_SIZE) {
         builder_seal(builder, false);
     }
-    builder->members[builder->count] = (base_member){.key = key, .value = kept};
+    BASE_ASSERT(builder->members != NULL);
+    /* *value may be a member of this map: the block that it lies in stays as it is, also where it
+     * was outgrown. */
+    builder->members[builder->count] = (base_member){.key = key, .value = *value};
     builder->count++;
     return base_ok();
 }

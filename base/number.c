@@ -228,7 +228,7 @@ typedef struct number_scan {
     const char *at;
     const char *end;
     bool negative;
-    bool long_; /* more than 19 significant digits */
+    bool too_long; /* more than 19 significant digits */
     uint64_t magnitude;
     int64_t exponent;
     int64_t zero_count; /* zeros read behind the last digit that is none */
@@ -259,8 +259,8 @@ static bool take_digits(number_scan *scan)
             scan->zero_count += scan->magnitude != 0 ? 1 : 0;
             continue;
         }
-        if (scan->long_ || base_digit_count(scan->magnitude) + scan->zero_count + 1 > 19) {
-            scan->long_ = true;
+        if (scan->too_long || base_digit_count(scan->magnitude) + scan->zero_count + 1 > 19) {
+            scan->too_long = true;
             continue;
         }
         scan->magnitude = scan->magnitude * base_power_of_ten((int)scan->zero_count + 1) + digit;
@@ -323,7 +323,7 @@ base_status base_number_parse(base_slice text, base_value *out)
     const exact number = {.negative = scan.negative,
                           .exponent = near && scan.magnitude != 0 ? (int)exponent : 0,
                           .magnitude = scan.magnitude};
-    if (scan.long_ || !near || !fit(number, out)) {
+    if (scan.too_long || !near || !fit(number, out)) {
         *out = (base_value){.kind = BASE_NUMBER_TEXT, .size = text.size, .bytes = text.data};
     }
     return base_ok();
@@ -377,41 +377,21 @@ static base_status sum(exact a, exact b, base_value *out)
     return fit_or_overflow(result, out);
 }
 
-base_status base_number_add(const base_value *a, const base_value *b, base_value *out)
+/* The ways for what is no sum or product of integers that fits, apart so that the common way stays
+ * short. */
+static base_status add_exact(const base_value *a, const base_value *b, bool subtract,
+                             base_value *out)
 {
-    int64_t integer = 0;
-    if (are_integers(a, b) && !__builtin_add_overflow(a->integer, b->integer, &integer)) {
-        *out = base_value_integer(integer);
-        return base_ok();
-    }
     if (is_text(a, b)) {
         return base_status_of(BASE_UNSUPPORTED);
     }
-    return sum(exact_of(a), exact_of(b), out);
+    exact addend = exact_of(b);
+    addend.negative = addend.negative != subtract;
+    return sum(exact_of(a), addend, out);
 }
 
-base_status base_number_subtract(const base_value *a, const base_value *b, base_value *out)
+static base_status multiply_exact(const base_value *a, const base_value *b, base_value *out)
 {
-    int64_t integer = 0;
-    if (are_integers(a, b) && !__builtin_sub_overflow(a->integer, b->integer, &integer)) {
-        *out = base_value_integer(integer);
-        return base_ok();
-    }
-    if (is_text(a, b)) {
-        return base_status_of(BASE_UNSUPPORTED);
-    }
-    exact subtrahend = exact_of(b);
-    subtrahend.negative = !subtrahend.negative;
-    return sum(exact_of(a), subtrahend, out);
-}
-
-base_status base_number_multiply(const base_value *a, const base_value *b, base_value *out)
-{
-    int64_t integer = 0;
-    if (are_integers(a, b) && !__builtin_mul_overflow(a->integer, b->integer, &integer)) {
-        *out = base_value_integer(integer);
-        return base_ok();
-    }
     if (is_text(a, b)) {
         return base_status_of(BASE_UNSUPPORTED);
     }
@@ -421,6 +401,36 @@ base_status base_number_multiply(const base_value *a, const base_value *b, base_
                            .exponent = x.exponent + y.exponent,
                            .magnitude = x.magnitude * y.magnitude};
     return are_integers(a, b) ? fit_or_overflow(product, out) : fit_rounded(product, out);
+}
+
+base_status base_number_add(const base_value *a, const base_value *b, base_value *out)
+{
+    int64_t integer = 0;
+    if (are_integers(a, b) && !__builtin_add_overflow(a->integer, b->integer, &integer)) {
+        *out = base_value_integer(integer);
+        return base_ok();
+    }
+    return add_exact(a, b, false, out);
+}
+
+base_status base_number_subtract(const base_value *a, const base_value *b, base_value *out)
+{
+    int64_t integer = 0;
+    if (are_integers(a, b) && !__builtin_sub_overflow(a->integer, b->integer, &integer)) {
+        *out = base_value_integer(integer);
+        return base_ok();
+    }
+    return add_exact(a, b, true, out);
+}
+
+base_status base_number_multiply(const base_value *a, const base_value *b, base_value *out)
+{
+    int64_t integer = 0;
+    if (are_integers(a, b) && !__builtin_mul_overflow(a->integer, b->integer, &integer)) {
+        *out = base_value_integer(integer);
+        return base_ok();
+    }
+    return multiply_exact(a, b, out);
 }
 
 /* The quotient with 19 digits at least, and whether there is more. */

@@ -33,7 +33,8 @@ static size_t print_plain(const char *digits, int digit_count, int exponent, cha
     const int whole_count = digit_count + exponent;
     size_t at = 0;
     if (whole_count <= 0) {
-        memcpy(buffer, "0.", 2);
+        buffer[0] = '0';
+        buffer[1] = '.';
         memset(buffer + 2, '0', (size_t)-whole_count);
         at = 2 + (size_t)-whole_count;
         memcpy(buffer + at, digits, (size_t)digit_count);
@@ -78,11 +79,12 @@ size_t base_number_print(const base_value *number, char buffer[BASE_NUMBER_PRINT
         memcpy(rest, digits, count);
         return sign_size + count;
     }
-    const int exponent = number->exponent;
-    const bool short_ = exponent >= -BASE_NUMBER_DIGITS_MAX || (int)count + exponent > -6;
-    const bool plain = exponent < 0 && short_;
-    return sign_size + (plain ? print_plain(digits, (int)count, exponent, rest)
-                              : print_scientific(digits, (int)count, exponent, rest));
+    const int places = -number->exponent;
+    const bool is_near = places <= BASE_NUMBER_DIGITS_MAX || (int)count - places > -6;
+    const size_t size = places > 0 && is_near
+                            ? print_plain(digits, (int)count, number->exponent, rest)
+                            : print_scientific(digits, (int)count, number->exponent, rest);
+    return sign_size + size;
 }
 
 base_status base_number_text(const base_value *number, base_arena *arena, base_slice *text_out)

@@ -1,6 +1,6 @@
 /*
- * A slice: borrowed bytes with a length. Nobody owns anything through a slice; it lives as long as what it points into.
- * Text slices are UTF-8 and need no terminating zero.
+ * A slice: borrowed bytes with a length. Nobody owns anything through a slice; it lives as long as
+ * what it points into. Text slices are UTF-8 and need no terminating zero.
  */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
@@ -18,7 +18,10 @@ typedef struct base_slice {
 /* For printf: printf("%.*s", BASE_SLICE_ARG(slice)). */
 #define BASE_SLICE_ARG(slice) ((int)(slice).size), ((slice).data != NULL ? (slice).data : "")
 /* A slice of a string literal; usable in static initialisers. */
-#define BASE_SLICE_LITERAL(text) {(text), sizeof(text) - 1}
+#define BASE_SLICE_LITERAL(text)                                                                   \
+    {                                                                                              \
+        (text), sizeof(text) - 1                                                                   \
+    }
 
 static inline base_slice base_slice_of(const char *text)
 {

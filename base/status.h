@@ -1,9 +1,10 @@
 /*
  * Status: what became of a call.
  *
- * Every function that can fail returns a base_status. It is a struct so that the compiler can insist that it is looked
- * at, and so that it never mixes with a count or a flag. Codes come from one list; each has a class, and the class is
- * what a caller acts on. Texts for people travel in a base_error (base/error.h), never in the status.
+ * Every function that can fail returns a base_status. It is a struct so that the compiler can
+ * insist that it is looked at, and so that it never mixes with a count or a flag. Codes come from
+ * one list; each has a class, and the class is what a caller acts on. Texts for people travel in a
+ * base_error (base/error.h), never in the status.
  */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
@@ -12,16 +13,17 @@
 
 /* What a caller does about it. */
 typedef enum base_class {
-    BASE_CLASS_OK,       /* nothing to do */
-    BASE_CLASS_INPUT,    /* what was given is wrong: say so, set it aside, go on */
-    BASE_CLASS_LIMIT,    /* a stated bound was reached: arena full, budget spent, message too large */
-    BASE_CLASS_RETRY,    /* may work when tried again */
+    BASE_CLASS_OK,    /* nothing to do */
+    BASE_CLASS_INPUT, /* what was given is wrong: say so, set it aside, go on */
+    BASE_CLASS_LIMIT, /* a stated bound was reached: arena full, budget spent, message too large */
+    BASE_CLASS_RETRY, /* may work when tried again */
     BASE_CLASS_CONFLICT, /* somebody else was first; read again, then decide */
-    BASE_CLASS_FENCED,   /* this writer or member was replaced: drop everything, start over or stop */
-    BASE_CLASS_UNKNOWN,  /* it may have happened and may not: new writer, new claim, new fold */
-    BASE_CLASS_FATAL     /* this process cannot go on with this resource */
+    BASE_CLASS_FENCED, /* this writer or member was replaced: drop everything, start over or stop */
+    BASE_CLASS_UNKNOWN, /* it may have happened and may not: new writer, new claim, new fold */
+    BASE_CLASS_FATAL    /* this process cannot go on with this resource */
 } base_class;
 
+/* clang-format off */
 /*        name             class     text */
 #define BASE_STATUS_LIST(X)                                                                        \
     X(OK,                  OK,       "ok")                                                         \
@@ -48,6 +50,7 @@ typedef enum base_class {
     X(DISK_FULL,           RETRY,    "disk full")                                                  \
     X(IO,                  FATAL,    "input/output error")                                         \
     X(FATAL,               FATAL,    "fatal error")
+/* clang-format on */
 
 typedef enum base_code {
 #define X(name, class_, text) BASE_##name,

@@ -334,7 +334,6 @@ void base_list_begin(base_list_builder *builder, base_arena *arena)
 base_status base_list_push(base_list_builder *builder, const base_value *item)
 {
     if (builder->count == builder->capacity) {
-        const base_value kept = *item; /* may lie in the items */
         const size_t capacity =
             builder->capacity == 0 ? LIST_CAPACITY_FIRST : builder->capacity * 2;
         base_value *items =
@@ -345,9 +344,9 @@ base_status base_list_push(base_list_builder *builder, const base_value *item)
         }
         builder->items = items;
         builder->capacity = capacity;
-        builder->items[builder->count++] = kept;
-        return base_ok();
     }
+    /* *item may be an item of this list: the block that it lies in stays as it is, also where it
+     * was outgrown. */
     builder->items[builder->count++] = *item;
     return base_ok();
 }
