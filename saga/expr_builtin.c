@@ -1,9 +1,11 @@
 /*
- * The functions that are known by name: those with code of their own, those written in jq, those refused.
+ * The functions that are known by name: those with code of their own, those written in jq, those
+ * refused.
  *
- * A function written in jq is parsed where it is called, its parameters f, g, h standing for the argument's trees. So
- * it costs nothing at run time that the same text written by hand would not cost, and takes part in paths by itself.
- * The definitions are jq 1.7's, less what native code does at once.
+ * A function written in jq is parsed where it is called, its parameters f, g, h standing for the
+ * argument's trees. So it costs nothing at run time that the same text written by hand would not
+ * cost, and takes part in paths by itself. The definitions are jq 1.7's, less what native code does
+ * at once.
  */
 #include "saga/expr_code.h"
 
@@ -246,34 +248,42 @@ static void refuse(refusal why, base_slice name, base_error *error)
     const int size = (int)name.size;
     switch (why) {
     case REFUSED_CLOCK:
-        (void)base_error_set(error, BASE_BAD_INPUT, "expression uses \"%.*s\": not repeatable", size, name.data);
+        (void)base_error_set(error, BASE_BAD_INPUT, "expression uses \"%.*s\": not repeatable",
+                             size, name.data);
         base_error_hint(error, "use $now");
         break;
     case REFUSED_WORLD:
-        (void)base_error_set(error, BASE_BAD_INPUT, "expression uses \"%.*s\": not repeatable", size, name.data);
+        (void)base_error_set(error, BASE_BAD_INPUT, "expression uses \"%.*s\": not repeatable",
+                             size, name.data);
         base_error_hint(error, "an expression sees its input and its variables, nothing else");
         break;
     case REFUSED_MODULE:
-        (void)base_error_set(error, BASE_BAD_INPUT, "expression uses \"%.*s\": there are no modules", size, name.data);
+        (void)base_error_set(error, BASE_BAD_INPUT,
+                             "expression uses \"%.*s\": there are no modules", size, name.data);
         break;
     case REFUSED_ENDLESS:
         (void)base_error_set(error, BASE_BAD_INPUT, "\"%.*s\" may not end", size, name.data);
         base_error_hint(error, "use reduce, foreach, range, limit or ..");
         break;
     case REFUSED_DEFINITION:
-        (void)base_error_set(error, BASE_BAD_INPUT, "\"def\" is refused: a function of one's own may not end");
+        (void)base_error_set(error, BASE_BAD_INPUT,
+                             "\"def\" is refused: a function of one's own may not end");
         base_error_hint(error, "bind a value with \"as $name\" instead");
         break;
     case REFUSED_INFINITE:
-        (void)base_error_set(error, BASE_BAD_INPUT, "\"%.*s\" is refused: numbers are exact", size, name.data);
+        (void)base_error_set(error, BASE_BAD_INPUT, "\"%.*s\" is refused: numbers are exact", size,
+                             name.data);
         break;
     case NOT_REGEX:
-        (void)base_error_set(error, BASE_UNSUPPORTED, "\"%.*s\" is not covered: no regular expressions yet", size,
+        (void)base_error_set(error, BASE_UNSUPPORTED,
+                             "\"%.*s\" is not covered: no regular expressions yet", size,
                              name.data);
-        base_error_hint(error, "startswith, endswith, contains, split and index work on plain text");
+        base_error_hint(error,
+                        "startswith, endswith, contains, split and index work on plain text");
         break;
     case NOT_FLOAT:
-        (void)base_error_set(error, BASE_UNSUPPORTED, "\"%.*s\" is not covered: numbers are exact", size, name.data);
+        (void)base_error_set(error, BASE_UNSUPPORTED, "\"%.*s\" is not covered: numbers are exact",
+                             size, name.data);
         break;
     case NOT_YET:
         (void)base_error_set(error, BASE_UNSUPPORTED, "\"%.*s\" is not covered", size, name.data);
@@ -285,7 +295,8 @@ static void refuse(refusal why, base_slice name, base_error *error)
 static bool refused(base_slice name, int arity, base_error *error)
 {
     for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
-        if (base_slice_is(name, REFUSED[i].name) && (REFUSED[i].arity < 0 || REFUSED[i].arity == arity)) {
+        if (base_slice_is(name, REFUSED[i].name) &&
+            (REFUSED[i].arity < 0 || REFUSED[i].arity == arity)) {
             refuse(REFUSED[i].why, name, error);
             return true;
         }
@@ -305,7 +316,8 @@ bool saga_builtin_refused_keyword(base_slice name, base_error *error)
 
 static void unknown(base_slice name, size_t arity, base_error *error)
 {
-    (void)base_error_set(error, BASE_BAD_INPUT, "function \"%.*s/%zu\" is not defined", BASE_SLICE_ARG(name), arity);
+    (void)base_error_set(error, BASE_BAD_INPUT, "function \"%.*s/%zu\" is not defined",
+                         BASE_SLICE_ARG(name), arity);
     base_error_check(error, "E106");
     base_slice names[BUILTIN_COUNT];
     size_t count = 0;
@@ -314,8 +326,8 @@ static void unknown(base_slice name, size_t arity, base_error *error)
             continue;
         names[count++] = base_slice_of(BUILTINS[i].name);
         if (base_slice_is(name, BUILTINS[i].name)) {
-            base_error_hint(error, "\"%s\" takes %u argument%s", BUILTINS[i].name, BUILTINS[i].arity,
-                            BUILTINS[i].arity == 1 ? "" : "s");
+            base_error_hint(error, "\"%s\" takes %u argument%s", BUILTINS[i].name,
+                            BUILTINS[i].arity, BUILTINS[i].arity == 1 ? "" : "s");
             return;
         }
     }
@@ -327,7 +339,8 @@ static void unknown(base_slice name, size_t arity, base_error *error)
 const saga_builtin *saga_builtin_find(base_slice name, size_t arity, bool inner, base_error *error)
 {
     for (size_t i = 0; i < BUILTIN_COUNT; i++) {
-        if (BUILTINS[i].arity == arity && base_slice_is(name, BUILTINS[i].name) && (inner || name.data[0] != '_'))
+        if (BUILTINS[i].arity == arity && base_slice_is(name, BUILTINS[i].name) &&
+            (inner || name.data[0] != '_'))
             return &BUILTINS[i];
     }
     if (!refused(name, arity > 100 ? 100 : (int)arity, error))
@@ -338,9 +351,11 @@ const saga_builtin *saga_builtin_find(base_slice name, size_t arity, bool inner,
 saga_format saga_builtin_format(base_slice name, base_error *error)
 {
     static const char *const FORMATS[SAGA_FORMAT_COUNT] = {
-        [SAGA_FORMAT_TEXT] = "text", [SAGA_FORMAT_JSON] = "json",     [SAGA_FORMAT_CSV] = "csv",
-        [SAGA_FORMAT_TSV] = "tsv",   [SAGA_FORMAT_HTML] = "html",     [SAGA_FORMAT_URI] = "uri",
-        [SAGA_FORMAT_SH] = "sh",     [SAGA_FORMAT_BASE64] = "base64", [SAGA_FORMAT_BASE64D] = "base64d",
+        [SAGA_FORMAT_TEXT] = "text",       [SAGA_FORMAT_JSON] = "json",
+        [SAGA_FORMAT_CSV] = "csv",         [SAGA_FORMAT_TSV] = "tsv",
+        [SAGA_FORMAT_HTML] = "html",       [SAGA_FORMAT_URI] = "uri",
+        [SAGA_FORMAT_SH] = "sh",           [SAGA_FORMAT_BASE64] = "base64",
+        [SAGA_FORMAT_BASE64D] = "base64d",
     };
     base_slice names[SAGA_FORMAT_COUNT];
     for (size_t i = 0; i < SAGA_FORMAT_COUNT; i++) {

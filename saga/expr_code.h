@@ -1,23 +1,25 @@
 /*
  * Inside of saga/expr*.c: the code a text is compiled into, and the machine that runs it.
  *
- * A register machine with backtracking. An instruction reads operands and writes one register; there are no jumps
- * backwards: a generator leaves a fork behind, and to go on with its next value is to go back to the fork. So an
- * instruction runs again only after the machine went back past everything that came later, and a register written
- * before a fork is still there when the fork is taken up again. Nothing has to be saved but the fork itself. (Registers
- * that are meant to survive going back, as the state of reduce, are written on purpose by more than one instruction
- * and copied before use.)
+ * A register machine with backtracking. An instruction reads operands and writes one register;
+ * there are no jumps backwards: a generator leaves a fork behind, and to go on with its next value
+ * is to go back to the fork. So an instruction runs again only after the machine went back past
+ * everything that came later, and a register written before a fork is still there when the fork is
+ * taken up again. Nothing has to be saved but the fork itself. (Registers that are meant to survive
+ * going back, as the state of reduce, are written on purpose by more than one instruction and
+ * copied before use.)
  *
  *   .[] | select(.a > 1)      0 EACH   r1 = .      (leaves a fork while items are left)
  *                             1 FIELD  r2 = r1.a
  *                             2 BINARY r3 = r2 > 1
  *                             3 UNLESS r3 -> 5
- *                             4 RETURN r1           (the caller wants more: back to the newest fork)
- *                             5 BACK                (to the newest fork; none: no more values)
+ *                             4 RETURN r1           (the caller wants more: back to the newest
+ * fork) 5 BACK                (to the newest fork; none: no more values)
  *
- * Paths (for assignment, path(f), del(f)) are followed as jq does it: two registers of the machine hold the path so far
- * and the value it leads to; the code of a path expression uses instructions that step both, and refuses to step from a
- * value that is not the one the path leads to. Everything a path expression only looks at is ordinary code.
+ * Paths (for assignment, path(f), del(f)) are followed as jq does it: two registers of the machine
+ * hold the path so far and the value it leads to; the code of a path expression uses instructions
+ * that step both, and refuses to step from a value that is not the one the path leads to.
+ * Everything a path expression only looks at is ordinary code.
  */
 #ifndef SAGA_EXPR_CODE_H
 #define SAGA_EXPR_CODE_H
@@ -44,11 +46,12 @@ typedef enum saga_op {
     SAGA_OP_UNLESS, /* jump when a is null or false */
     SAGA_OP_FORK,   /* go on; when back here, go to target */
     SAGA_OP_BACK,   /* to the newest fork */
-    SAGA_OP_TRY,    /* a fork that catches: to target with the error in dst; c: register for the fork's number */
-    SAGA_OP_LEAVE,  /* end of the try whose fork number is in register c */
-    SAGA_OP_MARK,   /* dst = number of forks */
-    SAGA_OP_CUT,    /* forget the forks made since mark a */
-    SAGA_OP_TRUTH,  /* dst = whether a is neither null nor false */
+    SAGA_OP_TRY, /* a fork that catches: to target with the error in dst; c: register for the fork's
+                    number */
+    SAGA_OP_LEAVE, /* end of the try whose fork number is in register c */
+    SAGA_OP_MARK,  /* dst = number of forks */
+    SAGA_OP_CUT,   /* forget the forks made since mark a */
+    SAGA_OP_TRUTH, /* dst = whether a is neither null nor false */
     SAGA_OP_BINARY,
     SAGA_OP_NEGATE,
     SAGA_OP_LIST_BEGIN, /* dst = a list to push to */
@@ -58,6 +61,8 @@ typedef enum saga_op {
     SAGA_OP_MAP,        /* dst = map of c pairs of operands at b */
     SAGA_OP_STRING,     /* dst = c parts of operands at b, formatted by sub */
     SAGA_OP_CALL,       /* dst = native sub of a with b, c */
+    SAGA_OP_OLD,        /* dst = getpath(a; b), to be shown to an expression; owner in save c */
+    SAGA_OP_NEW,        /* dst = setpath(dst; a; b); owner in save c */
     SAGA_OP_ERROR,      /* raise a */
     SAGA_OP_LIMIT,      /* dst = how many more of a; back when none */
     SAGA_OP_LIMIT_STEP, /* one value of the limit in b passed; cut to mark a at the last */
@@ -100,8 +105,8 @@ struct saga_expr {
     saga_variable_use *uses;
 };
 
-base_status saga_expr_generate(const saga_tree *tree, size_t variable_count, base_arena *arena, saga_expr *expr,
-                               base_error *error) BASE_MUST_USE;
+base_status saga_expr_generate(const saga_tree *tree, size_t variable_count, base_arena *arena,
+                               saga_expr *expr, base_error *error) BASE_MUST_USE;
 
 /* ---- the machine ---- */
 typedef struct saga_path {
@@ -128,14 +133,26 @@ typedef struct saga_fork {
     base_value at;
 } saga_fork;
 
+/* What an assignment in progress has copied already, by depth of its paths: `.lines[].qty += 1`
+ * copies the list of lines once, not once a line. Block n is the list or map at depth n as this
+ * assignment made it, which nobody else holds; those before it lead to it. Once one is shown to an
+ * expression, which may keep it, all are forgotten. */
+#define SAGA_OWNER_DEPTH_MAX 8
+typedef struct saga_owner {
+    const void *blocks[SAGA_OWNER_DEPTH_MAX];
+    size_t count;
+} saga_owner;
+
 typedef struct saga_save {
     const saga_path *path;
     base_value at;
+    saga_owner owner;
 } saga_save;
 
-/* The last few lists, maps or strings that were made by adding to another one. When such a value is added to again and
- * its block has room, the new part is written behind it: the old value does not change, as it knows its own size. So
- * building in a loop costs what is added, not what is there already. */
+/* The last few lists, maps or strings that were made by adding to another one. When such a value is
+ * added to again and its block has room, the new part is written behind it: the old value does not
+ * change, as it knows its own size. So building in a loop costs what is added, not what is there
+ * already. */
 #define SAGA_TAIL_COUNT 4
 typedef struct saga_tail {
     void *block;
@@ -153,7 +170,7 @@ typedef struct saga_machine {
     saga_save *saves;
     const saga_path *path;
     base_value at;
-    uint64_t steps; /* left */
+    uint64_t steps;    /* left */
     size_t memory_end; /* bound on the arena's used_size */
     base_value error;  /* what was raised */
     bool built;        /* a list or map was made, so the result may be too deep */
@@ -162,12 +179,15 @@ typedef struct saga_machine {
 } saga_machine;
 
 base_status saga_machine_init(saga_machine *machine, const saga_expr *expr, const base_value *input,
-                              const base_value *const *values, saga_expr_limits limits, base_arena *arena) BASE_MUST_USE;
+                              const base_value *const *values, saga_expr_limits limits,
+                              base_arena *arena) BASE_MUST_USE;
 /* Runs to the next output. BASE_NOT_FOUND when there is none. `again` is false the first time. */
-base_status saga_machine_next(saga_machine *machine, bool again, base_value *value_out) BASE_MUST_USE;
+base_status saga_machine_next(saga_machine *machine, bool again,
+                              base_value *value_out) BASE_MUST_USE;
 
-/* ---- what the operations use. A failed status with class INPUT, or BASE_OVERFLOW, is an error that the expression may
- * catch, and machine->error holds it; any other ends the evaluation. ---- */
+/* ---- what the operations use. A failed status with class INPUT, or BASE_OVERFLOW, is an error
+ * that the expression may catch, and machine->error holds it; any other ends the evaluation. ----
+ */
 static inline const base_value *saga_operand(const saga_machine *machine, int32_t operand)
 {
     return operand >= 0 ? &machine->registers[operand] : &machine->expr->constants[~operand];
@@ -186,20 +206,24 @@ static inline base_status saga_machine_spend(saga_machine *machine, size_t steps
 
 /* Memory of the evaluation; the out pointer is set on success only. */
 base_status saga_machine_alloc(saga_machine *machine, size_t size, void **block_out) BASE_MUST_USE;
-base_status saga_machine_array(saga_machine *machine, size_t count, size_t item_size, void **block_out) BASE_MUST_USE;
-/* Makes `old_size` bytes at `block` longer by `more` bytes, in place where that is safe (see saga_tail). */
-base_status saga_machine_extend(saga_machine *machine, const void *block, size_t old_size, size_t more,
-                                void **block_out) BASE_MUST_USE;
+base_status saga_machine_array(saga_machine *machine, size_t count, size_t item_size,
+                               void **block_out) BASE_MUST_USE;
+/* Makes `old_size` bytes at `block` longer by `more` bytes, in place where that is safe (see
+ * saga_tail). */
+base_status saga_machine_extend(saga_machine *machine, const void *block, size_t old_size,
+                                size_t more, void **block_out) BASE_MUST_USE;
 /* BASE_BUDGET once an allocation made by base/ went past the bound. */
 base_status saga_machine_check_memory(const saga_machine *machine) BASE_MUST_USE;
 
-/* Raises a value / a text. The text is in the arena; an empty one with data NULL means out of memory. */
+/* Raises a value / a text. The text is in the arena; an empty one with data NULL means out of
+ * memory. */
 base_status saga_raise(saga_machine *machine, const base_value *error) BASE_MUST_USE;
 base_status saga_raise_text(saga_machine *machine, base_code code, base_slice text) BASE_MUST_USE;
 #define SAGA_RAISE(machine, ...)                                                                   \
     saga_raise_text((machine), BASE_BAD_INPUT, base_arena_print((machine)->arena, __VA_ARGS__))
 /* jq's texts: `number (1) cannot be ...` and `number (1) and string ("a") cannot be ...`. */
-base_status saga_raise_one(saga_machine *machine, const base_value *bad, const char *text) BASE_MUST_USE;
+base_status saga_raise_one(saga_machine *machine, const base_value *bad,
+                           const char *text) BASE_MUST_USE;
 base_status saga_raise_two(saga_machine *machine, const base_value *a, const base_value *b,
                            const char *text) BASE_MUST_USE;
 /* At most `size_max` bytes of the value as JSON, cut as jq cuts it, in the arena. */
@@ -207,9 +231,10 @@ base_status saga_value_brief(saga_machine *machine, const base_value *value, siz
                              base_slice *text_out) BASE_MUST_USE;
 
 /* expr_math.c */
-base_status saga_binary_run(saga_machine *machine, saga_binary op, const base_value *a, const base_value *b,
-                            base_value *out) BASE_MUST_USE;
-base_status saga_add(saga_machine *machine, const base_value *a, const base_value *b, base_value *out) BASE_MUST_USE;
+base_status saga_binary_run(saga_machine *machine, saga_binary op, const base_value *a,
+                            const base_value *b, base_value *out) BASE_MUST_USE;
+base_status saga_add(saga_machine *machine, const base_value *a, const base_value *b,
+                     base_value *out) BASE_MUST_USE;
 base_status saga_negate(saga_machine *machine, const base_value *a, base_value *out) BASE_MUST_USE;
 /* A number cut to an integer toward zero, past the ends of int64 to the ends. */
 int64_t saga_integer_of(const base_value *number);
@@ -217,30 +242,44 @@ bool saga_number_negative(const base_value *number);
 bool saga_number_zero(const base_value *number);
 
 /* expr_order.c */
-base_status saga_compare(saga_machine *machine, const base_value *a, const base_value *b, int *out) BASE_MUST_USE;
+base_status saga_compare(saga_machine *machine, const base_value *a, const base_value *b,
+                         int *out) BASE_MUST_USE;
 /* Order of the values' indexes by keys, stable. */
 base_status saga_sort_order(saga_machine *machine, const base_value *keys, size_t count,
                             uint32_t **order_out) BASE_MUST_USE;
-base_status saga_contains(saga_machine *machine, const base_value *a, const base_value *b, bool *out) BASE_MUST_USE;
-/* Nesting within BASE_VALUE_DEPTH_MAX and size within the budget, so that any walker may have the value. */
-base_status saga_check_depth(saga_machine *machine, const base_value *value, bool *fits_out) BASE_MUST_USE;
+base_status saga_contains(saga_machine *machine, const base_value *a, const base_value *b,
+                          bool *out) BASE_MUST_USE;
+/* Nesting within BASE_VALUE_DEPTH_MAX and size within the budget, so that any walker may have the
+ * value. */
+base_status saga_check_depth(saga_machine *machine, const base_value *value,
+                             bool *fits_out) BASE_MUST_USE;
 
 /* expr_path.c */
+#define SAGA_MAP_SCAN_MAX 64 /* to look through so many members is one step */
 const base_value *saga_map_find(const base_value *map, base_slice key);
 base_status saga_index(saga_machine *machine, const base_value *container, const base_value *key,
                        base_value *out) BASE_MUST_USE;
-base_status saga_slice(saga_machine *machine, const base_value *container, const base_value *from, const base_value *to,
-                       base_value *out) BASE_MUST_USE;
+base_status saga_slice(saga_machine *machine, const base_value *container, const base_value *from,
+                       const base_value *to, base_value *out) BASE_MUST_USE;
 base_status saga_slice_key(saga_machine *machine, const base_value *from, const base_value *to,
                            base_value *out) BASE_MUST_USE;
 base_status saga_path_get(saga_machine *machine, const base_value *root, const base_value *path,
                           base_value *out) BASE_MUST_USE;
+/* owner may be NULL. */
 base_status saga_path_set(saga_machine *machine, const base_value *root, const base_value *path,
-                          const base_value *value, base_value *out) BASE_MUST_USE;
+                          const base_value *value, saga_owner *owner,
+                          base_value *out) BASE_MUST_USE;
 base_status saga_path_delete(saga_machine *machine, const base_value *root, const base_value *paths,
                              base_value *out) BASE_MUST_USE;
-base_status saga_map_put(saga_machine *machine, const base_value *map, base_slice key, const base_value *value,
-                         base_value *out) BASE_MUST_USE;
+base_status saga_map_put(saga_machine *machine, const base_value *map, base_slice key,
+                         const base_value *value, base_value *out) BASE_MUST_USE;
+/* Is it a large map without index that saga_map_put made? (`exponent` means nothing else to a map.)
+ */
+#define SAGA_MAP_GROWN 1
+static inline bool saga_map_is_grown(const base_value *value)
+{
+    return value->kind == BASE_MAP && value->exponent == SAGA_MAP_GROWN;
+}
 
 /* expr_text.c, expr_json.c */
 typedef struct saga_text {
@@ -260,25 +299,36 @@ size_t saga_utf8_offset(base_slice text, size_t index);
 size_t saga_find_bytes(base_slice text, size_t from, base_slice part); /* SIZE_MAX: not there */
 base_status saga_format_run(saga_machine *machine, saga_format format, const base_value *value,
                             base_value *out) BASE_MUST_USE;
-base_status saga_split(saga_machine *machine, base_slice text, base_slice separator, base_value *out) BASE_MUST_USE;
-base_status saga_to_string(saga_machine *machine, const base_value *value, base_value *out) BASE_MUST_USE;
+base_status saga_split(saga_machine *machine, base_slice text, base_slice separator,
+                       base_value *out) BASE_MUST_USE;
+base_status saga_to_string(saga_machine *machine, const base_value *value,
+                           base_value *out) BASE_MUST_USE;
 /* Writes JSON until `size_max` bytes are there; then stops with success. */
-base_status saga_json_write(saga_text *text, const base_value *value, size_t size_max) BASE_MUST_USE;
+base_status saga_json_write(saga_text *text, const base_value *value,
+                            size_t size_max) BASE_MUST_USE;
 base_status saga_json_read(saga_machine *machine, base_slice json, base_value *out) BASE_MUST_USE;
 base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
 
 /* ---- native functions: of the input and up to two arguments ---- */
 #define SAGA_NATIVE_LIST(X)                                                                        \
-    X(LENGTH, length) X(UTF8_LENGTH, utf8_length) X(NOT, not) X(KEYS, keys) X(KEYS_UNSORTED, keys_unsorted)      \
-    X(HAS, has) X(CONTAINS, contains) X(ADD, add_all) X(FLATTEN, flatten) X(MIN, min) X(MAX, max)  \
-    X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)    \
-    X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith) X(LTRIMSTR, ltrimstr)      \
-    X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim) X(RTRIM, rtrim) X(SPLIT, split_function)   \
-    X(JOIN, join) X(DOWNCASE, downcase) X(UPCASE, upcase) X(TOSTRING, tostring) X(TONUMBER, tonumber)            \
-    X(TYPE, type) X(TOJSON, tojson) X(FROMJSON, fromjson) X(TO_ENTRIES, to_entries) X(REVERSE, reverse)          \
-    X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round) X(FABS, fabs) X(TRUNC, trunc) X(TODATE, todate)  \
-    X(FROMDATE, fromdate) X(GETPATH, getpath) X(SETPATH, setpath) X(DELPATHS, delpaths)            \
-    X(EXPLODE, explode) X(IMPLODE, implode) X(TOBOOLEAN, toboolean)
+    X(LENGTH, length)                                                                              \
+    X(UTF8_LENGTH, utf8_length) X(NOT, not ) X(KEYS, keys) X(KEYS_UNSORTED, keys_unsorted)         \
+        X(HAS, has) X(CONTAINS, contains) X(ADD, add_all) X(FLATTEN, flatten) X(MIN, min)          \
+            X(MAX, max) X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by)      \
+                X(GROUP_BY, group_by) X(INDICES, indices) X(STARTSWITH, startswith)                \
+                    X(ENDSWITH, endswith) X(LTRIMSTR, ltrimstr) X(RTRIMSTR, rtrimstr)              \
+                        X(TRIM, trim) X(LTRIM, ltrim) X(RTRIM, rtrim) X(SPLIT, split_function)     \
+                            X(JOIN, join) X(DOWNCASE, downcase) X(UPCASE, upcase)                  \
+                                X(TOSTRING, tostring) X(TONUMBER, tonumber) X(TYPE, type)          \
+                                    X(TOJSON, tojson) X(FROMJSON, fromjson)                        \
+                                        X(TO_ENTRIES, to_entries) X(REVERSE, reverse)              \
+                                            X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round)          \
+                                                X(FABS, fabs) X(TRUNC, trunc) X(TODATE, todate)    \
+                                                    X(FROMDATE, fromdate) X(GETPATH, getpath)      \
+                                                        X(SETPATH, setpath) X(DELPATHS, delpaths)  \
+                                                            X(EXPLODE, explode)                    \
+                                                                X(IMPLODE, implode)                \
+                                                                    X(TOBOOLEAN, toboolean)
 
 typedef enum saga_native {
 #define X(name, function) SAGA_NATIVE_##name,
@@ -287,12 +337,13 @@ typedef enum saga_native {
         SAGA_NATIVE_COUNT
 } saga_native;
 
-typedef base_status (*saga_native_call)(saga_machine *machine, const base_value *input, const base_value *b,
-                                        const base_value *c, base_value *out);
+typedef base_status (*saga_native_call)(saga_machine *machine, const base_value *input,
+                                        const base_value *b, const base_value *c, base_value *out);
 
 #define X(name, function)                                                                          \
-    base_status saga_native_##function(saga_machine *machine, const base_value *input, const base_value *b,      \
-                                       const base_value *c, base_value *out) BASE_MUST_USE;
+    base_status saga_native_##function(saga_machine *machine, const base_value *input,             \
+                                       const base_value *b, const base_value *c, base_value *out)  \
+        BASE_MUST_USE;
 SAGA_NATIVE_LIST(X)
 #undef X
 

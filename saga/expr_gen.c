@@ -8,7 +8,8 @@ static void fail(saga_generator *gen, base_code code)
         gen->failure = code;
 }
 
-static bool room(saga_generator *gen, void **items, size_t *capacity, size_t count, size_t item_size)
+static bool room(saga_generator *gen, void **items, size_t *capacity, size_t count,
+                 size_t item_size)
 {
     if (count < *capacity)
         return true;
@@ -52,7 +53,8 @@ uint32_t saga_emit(saga_generator *gen, saga_op op, int32_t dst, int32_t a, int3
     return append(gen, (saga_instr){.op = (uint8_t)op, .dst = dst, .a = a, .b = b, .c = c});
 }
 
-uint32_t saga_emit_call(saga_generator *gen, saga_native native, int32_t dst, int32_t a, int32_t b, int32_t c)
+uint32_t saga_emit_call(saga_generator *gen, saga_native native, int32_t dst, int32_t a, int32_t b,
+                        int32_t c)
 {
     const uint32_t number = saga_emit(gen, SAGA_OP_CALL, dst, a, b, c);
     saga_instr *instr = saga_instr_at(gen, number);
@@ -85,7 +87,8 @@ void saga_emit_field(saga_generator *gen, int32_t dst, int32_t a, base_slice nam
     } else {
         use(gen, a);
     }
-    (void)append(gen, (saga_instr){.op = SAGA_OP_FIELD, .dst = dst, .a = a, .b = key, .optional = optional});
+    (void)append(
+        gen, (saga_instr){.op = SAGA_OP_FIELD, .dst = dst, .a = a, .b = key, .optional = optional});
 }
 
 saga_instr *saga_instr_at(saga_generator *gen, uint32_t number)
@@ -104,11 +107,12 @@ bool saga_is_single(const saga_generator *gen, uint32_t first)
     for (size_t i = first; i < gen->code_count; i++) {
         const saga_instr *instr = &gen->code[i];
         const saga_op op = (saga_op)instr->op;
-        const bool plain = op == SAGA_OP_MOVE || op == SAGA_OP_FIELD || op == SAGA_OP_INDEX || op == SAGA_OP_SLICE ||
-                           op == SAGA_OP_JUMP || op == SAGA_OP_UNLESS || op == SAGA_OP_TRUTH ||
-                           op == SAGA_OP_BINARY || op == SAGA_OP_NEGATE || op == SAGA_OP_LIST_BEGIN ||
-                           op == SAGA_OP_LIST_PUSH || op == SAGA_OP_LIST_END || op == SAGA_OP_KEY_CHECK ||
-                           op == SAGA_OP_MAP || op == SAGA_OP_STRING || op == SAGA_OP_CALL || op == SAGA_OP_ERROR;
+        const bool plain = op == SAGA_OP_MOVE || op == SAGA_OP_FIELD || op == SAGA_OP_INDEX ||
+                           op == SAGA_OP_SLICE || op == SAGA_OP_JUMP || op == SAGA_OP_UNLESS ||
+                           op == SAGA_OP_TRUTH || op == SAGA_OP_BINARY || op == SAGA_OP_NEGATE ||
+                           op == SAGA_OP_LIST_BEGIN || op == SAGA_OP_LIST_PUSH ||
+                           op == SAGA_OP_LIST_END || op == SAGA_OP_KEY_CHECK || op == SAGA_OP_MAP ||
+                           op == SAGA_OP_STRING || op == SAGA_OP_CALL || op == SAGA_OP_ERROR;
         if (!plain || instr->optional)
             return false;
     }
@@ -132,7 +136,8 @@ int32_t saga_constant(saga_generator *gen, base_value value)
             return ~(int32_t)i;
     }
     void *constants = gen->constants;
-    const bool fits = room(gen, &constants, &gen->constant_capacity, gen->constant_count, sizeof value);
+    const bool fits =
+        room(gen, &constants, &gen->constant_capacity, gen->constant_count, sizeof value);
     gen->constants = constants;
     if (!fits)
         return 0;
@@ -158,8 +163,8 @@ static base_status push_frame(saga_generator *gen, saga_frame frame)
     return base_status_of(gen->failure);
 }
 
-base_status saga_visit(saga_generator *gen, saga_frame *frame, uint8_t step, const saga_node *child, int32_t in,
-                       bool path)
+base_status saga_visit(saga_generator *gen, saga_frame *frame, uint8_t step, const saga_node *child,
+                       int32_t in, bool path)
 {
     frame->step = step;
     return push_frame(gen, (saga_frame){.node = child, .in = in, .path = path});
@@ -180,13 +185,15 @@ static void push_operand(saga_generator *gen, int32_t operand)
         gen->stack[gen->stack_count++] = operand;
 }
 
-/* Moves what was stacked since `base` to the code's operands, in order, and gives the place of the first. */
+/* Moves what was stacked since `base` to the code's operands, in order, and gives the place of the
+ * first. */
 static int32_t settle_operands(saga_generator *gen, size_t base)
 {
     const size_t first = gen->operand_count;
     for (size_t i = base; i < gen->stack_count; i++) {
         void *operands = gen->operands;
-        const bool fits = room(gen, &operands, &gen->operand_capacity, gen->operand_count, sizeof(int32_t));
+        const bool fits =
+            room(gen, &operands, &gen->operand_capacity, gen->operand_count, sizeof(int32_t));
         gen->operands = operands;
         if (fits)
             gen->operands[gen->operand_count++] = gen->stack[i];
@@ -204,8 +211,8 @@ static base_status gen_identity(saga_generator *gen, saga_frame *frame)
 static base_status gen_recurse(saga_generator *gen, saga_frame *frame)
 {
     const int32_t dst = saga_register(gen);
-    (void)saga_emit(gen, frame->path ? SAGA_OP_STEP_RECURSE : SAGA_OP_RECURSE, dst, frame->in, SAGA_OPERAND_NONE,
-                    SAGA_OPERAND_NONE);
+    (void)saga_emit(gen, frame->path ? SAGA_OP_STEP_RECURSE : SAGA_OP_RECURSE, dst, frame->in,
+                    SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     return saga_frame_done(gen, dst);
 }
 
@@ -226,8 +233,8 @@ static base_status gen_field(saga_generator *gen, saga_frame *frame)
         return saga_visit(gen, frame, 1, node->a, frame->in, frame->path);
     const int32_t dst = saga_register(gen);
     if (frame->path) {
-        const uint32_t number = saga_emit(gen, SAGA_OP_STEP_INDEX, dst, gen->result, saga_constant(gen, node->value),
-                                          SAGA_OPERAND_NONE);
+        const uint32_t number = saga_emit(gen, SAGA_OP_STEP_INDEX, dst, gen->result,
+                                          saga_constant(gen, node->value), SAGA_OPERAND_NONE);
         saga_instr_at(gen, number)->optional = node->optional;
     } else {
         saga_emit_field(gen, dst, gen->result, base_value_slice(&node->value), node->optional);
@@ -246,8 +253,8 @@ static base_status gen_index(saga_generator *gen, saga_frame *frame)
         return saga_visit(gen, frame, 2, node->a, frame->in, frame->path);
     }
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_INDEX : SAGA_OP_INDEX, dst, gen->result,
-                                      frame->keep[0], SAGA_OPERAND_NONE);
+    const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_INDEX : SAGA_OP_INDEX, dst,
+                                      gen->result, frame->keep[0], SAGA_OPERAND_NONE);
     saga_instr_at(gen, number)->optional = node->optional;
     return saga_frame_done(gen, dst);
 }
@@ -274,8 +281,8 @@ static base_status gen_slice(saga_generator *gen, saga_frame *frame)
         break;
     }
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_SLICE : SAGA_OP_SLICE, dst, gen->result,
-                                      frame->keep[0], frame->keep[1]);
+    const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_SLICE : SAGA_OP_SLICE, dst,
+                                      gen->result, frame->keep[0], frame->keep[1]);
     saga_instr_at(gen, number)->optional = node->optional;
     return saga_frame_done(gen, dst);
 }
@@ -285,8 +292,8 @@ static base_status gen_each(saga_generator *gen, saga_frame *frame)
     if (frame->step == 0)
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, frame->path);
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_EACH : SAGA_OP_EACH, dst, gen->result,
-                                      SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+    const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_EACH : SAGA_OP_EACH, dst,
+                                      gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     saga_instr_at(gen, number)->optional = frame->node->optional;
     return saga_frame_done(gen, dst);
 }
@@ -304,13 +311,14 @@ static base_status gen_path(saga_generator *gen, saga_frame *frame)
 {
     if (frame->step == 0) {
         frame->keep[0] = (int32_t)gen->save_count++;
-        const uint32_t number = saga_emit(gen, SAGA_OP_PATH_BEGIN, SAGA_OPERAND_NONE, frame->in, SAGA_OPERAND_NONE,
-                                          SAGA_OPERAND_NONE);
+        const uint32_t number = saga_emit(gen, SAGA_OP_PATH_BEGIN, SAGA_OPERAND_NONE, frame->in,
+                                          SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
         saga_instr_at(gen, number)->c = frame->keep[0];
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, true);
     }
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, SAGA_OP_PATH_END, dst, gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+    const uint32_t number =
+        saga_emit(gen, SAGA_OP_PATH_END, dst, gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     saga_instr_at(gen, number)->c = frame->keep[0];
     return saga_frame_done(gen, dst);
 }
@@ -347,15 +355,16 @@ static base_status gen_list(saga_generator *gen, saga_frame *frame)
 {
     if (frame->step == 0) {
         frame->keep[0] = saga_register(gen);
-        (void)saga_emit(gen, SAGA_OP_LIST_BEGIN, frame->keep[0], SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
-                        SAGA_OPERAND_NONE);
+        (void)saga_emit(gen, SAGA_OP_LIST_BEGIN, frame->keep[0], SAGA_OPERAND_NONE,
+                        SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
         frame->keep[1] = (int32_t)saga_emit(gen, SAGA_OP_FORK, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
                                             SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, false);
     }
     const uint32_t fork = (uint32_t)frame->keep[1];
     const bool single = saga_is_single(gen, fork + 1);
-    (void)saga_emit(gen, SAGA_OP_LIST_PUSH, frame->keep[0], gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+    (void)saga_emit(gen, SAGA_OP_LIST_PUSH, frame->keep[0], gen->result, SAGA_OPERAND_NONE,
+                    SAGA_OPERAND_NONE);
     if (!single) {
         (void)saga_emit(gen, SAGA_OP_BACK, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
                         SAGA_OPERAND_NONE);
@@ -379,8 +388,8 @@ static base_status map_done(saga_generator *gen, saga_frame *frame)
         use(gen, gen->stack[i]);
     const int32_t first = settle_operands(gen, base);
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, SAGA_OP_MAP, dst, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
-                                      SAGA_OPERAND_NONE);
+    const uint32_t number =
+        saga_emit(gen, SAGA_OP_MAP, dst, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     saga_instr_at(gen, number)->b = first;
     saga_instr_at(gen, number)->c = (int32_t)count;
     return saga_frame_done(gen, dst);
@@ -397,7 +406,8 @@ static base_status gen_map(saga_generator *gen, saga_frame *frame)
         const int32_t key = gen->result;
         const saga_node_kind kind = entry->a->kind;
         if (kind != SAGA_NODE_CONSTANT && kind != SAGA_NODE_STRING)
-            (void)saga_emit(gen, SAGA_OP_KEY_CHECK, SAGA_OPERAND_NONE, key, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+            (void)saga_emit(gen, SAGA_OP_KEY_CHECK, SAGA_OPERAND_NONE, key, SAGA_OPERAND_NONE,
+                            SAGA_OPERAND_NONE);
         push_operand(gen, key);
         if (entry->b != NULL)
             return saga_visit(gen, frame, 2, entry->b, frame->in, false);
@@ -417,7 +427,8 @@ static base_status gen_map(saga_generator *gen, saga_frame *frame)
     return saga_visit(gen, frame, 1, frame->item->a, frame->in, false);
 }
 
-/* Parts are visited from the last to the first, as the last varies slowest; keep[1] counts those still to come. */
+/* Parts are visited from the last to the first, as the last varies slowest; keep[1] counts those
+ * still to come. */
 static base_status gen_string(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -445,8 +456,8 @@ static base_status gen_string(saga_generator *gen, saga_frame *frame)
     const size_t count = (gen->stack_count - base) / 2;
     const int32_t first = settle_operands(gen, base);
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, SAGA_OP_STRING, dst, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
-                                      SAGA_OPERAND_NONE);
+    const uint32_t number = saga_emit(gen, SAGA_OP_STRING, dst, SAGA_OPERAND_NONE,
+                                      SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     saga_instr_at(gen, number)->sub = node->op;
     saga_instr_at(gen, number)->b = first;
     saga_instr_at(gen, number)->c = (int32_t)count;
@@ -462,8 +473,8 @@ static base_status gen_format(saga_generator *gen, saga_frame *frame)
     use(gen, frame->in);
     const int32_t first = settle_operands(gen, base);
     const int32_t dst = saga_register(gen);
-    const uint32_t number = saga_emit(gen, SAGA_OP_STRING, dst, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
-                                      SAGA_OPERAND_NONE);
+    const uint32_t number = saga_emit(gen, SAGA_OP_STRING, dst, SAGA_OPERAND_NONE,
+                                      SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     saga_instr_at(gen, number)->sub = frame->node->op;
     saga_instr_at(gen, number)->b = first;
     saga_instr_at(gen, number)->c = 1;
@@ -489,22 +500,26 @@ static base_status gen_call(saga_generator *gen, saga_frame *frame)
         frame->keep[0] = gen->result;
     const int32_t dst = saga_register(gen);
     if (frame->path && node->op == SAGA_NATIVE_GETPATH)
-        (void)saga_emit(gen, SAGA_OP_STEP_GETPATH, dst, frame->in, frame->keep[0], SAGA_OPERAND_NONE);
+        (void)saga_emit(gen, SAGA_OP_STEP_GETPATH, dst, frame->in, frame->keep[0],
+                        SAGA_OPERAND_NONE);
     else
-        (void)saga_emit_call(gen, (saga_native)node->op, dst, frame->in, frame->keep[0], frame->keep[1]);
+        (void)saga_emit_call(gen, (saga_native)node->op, dst, frame->in, frame->keep[0],
+                             frame->keep[1]);
     return saga_frame_done(gen, dst);
 }
 
 static base_status gen_empty(saga_generator *gen, saga_frame *frame)
 {
     (void)frame;
-    (void)saga_emit(gen, SAGA_OP_BACK, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+    (void)saga_emit(gen, SAGA_OP_BACK, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE,
+                    SAGA_OPERAND_NONE);
     return saga_frame_done(gen, saga_constant(gen, base_value_null()));
 }
 
 static base_status gen_error(saga_generator *gen, saga_frame *frame)
 {
-    (void)saga_emit(gen, SAGA_OP_ERROR, SAGA_OPERAND_NONE, frame->in, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+    (void)saga_emit(gen, SAGA_OP_ERROR, SAGA_OPERAND_NONE, frame->in, SAGA_OPERAND_NONE,
+                    SAGA_OPERAND_NONE);
     return saga_frame_done(gen, saga_constant(gen, base_value_null()));
 }
 
@@ -591,19 +606,21 @@ static base_status generate_all(saga_generator *gen, const saga_tree *tree)
         else
             BASE_TRY(HANDLERS[frame->node->kind](gen, frame));
     }
-    (void)saga_emit(gen, SAGA_OP_RETURN, SAGA_OPERAND_NONE, gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
+    (void)saga_emit(gen, SAGA_OP_RETURN, SAGA_OPERAND_NONE, gen->result, SAGA_OPERAND_NONE,
+                    SAGA_OPERAND_NONE);
     return base_status_of(gen->failure);
 }
 
-base_status saga_expr_generate(const saga_tree *tree, size_t variable_count, base_arena *arena, saga_expr *expr,
-                               base_error *error)
+base_status saga_expr_generate(const saga_tree *tree, size_t variable_count, base_arena *arena,
+                               saga_expr *expr, base_error *error)
 {
     saga_generator gen = {.arena = arena,
                           .error = error,
                           .register_count = tree->variable_count + 1,
                           .variable_count = variable_count,
                           .uses = BASE_ARENA_ARRAY(arena, saga_variable_use, variable_count + 1)};
-    base_status status = gen.uses == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : generate_all(&gen, tree);
+    base_status status =
+        gen.uses == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : generate_all(&gen, tree);
     if (base_failed(status))
         return base_error_set(error, status.code, "%s", base_status_text(status));
     expr->code = gen.code;

@@ -1,7 +1,8 @@
 /*
- * Inside of saga/expr_gen*.c: from the tree to code, with a stack of its own (as the parser, expr_parse.h). A frame is
- * a node on its way: its handler emits code, visits a child, and is called again at its next step with the operand that
- * holds the child's value. Where code runs on behind a child, it runs once for each of the child's values.
+ * Inside of saga/expr_gen*.c: from the tree to code, with a stack of its own (as the parser,
+ * expr_parse.h). A frame is a node on its way: its handler emits code, visits a child, and is
+ * called again at its next step with the operand that holds the child's value. Where code runs on
+ * behind a child, it runs once for each of the child's values.
  */
 #ifndef SAGA_EXPR_GEN_H
 #define SAGA_EXPR_GEN_H
@@ -44,13 +45,14 @@ typedef struct saga_generator {
     bool uses_input;
     saga_variable_use *uses;
     int32_t result;
-    base_code failure; /* first failure; emitting goes on without effect */
+    base_code failure;  /* first failure; emitting goes on without effect */
     saga_instr nowhere; /* takes what is written to instructions after a failure */
 } saga_generator;
 
 /* Emits and gives the instruction's number. Operands not needed are SAGA_OPERAND_NONE. */
 uint32_t saga_emit(saga_generator *gen, saga_op op, int32_t dst, int32_t a, int32_t b, int32_t c);
-uint32_t saga_emit_call(saga_generator *gen, saga_native native, int32_t dst, int32_t a, int32_t b, int32_t c);
+uint32_t saga_emit_call(saga_generator *gen, saga_native native, int32_t dst, int32_t a, int32_t b,
+                        int32_t c);
 void saga_emit_field(saga_generator *gen, int32_t dst, int32_t a, base_slice name, bool optional);
 /* The instruction, to complete it. */
 saga_instr *saga_instr_at(saga_generator *gen, uint32_t number);
@@ -68,9 +70,10 @@ static inline int32_t saga_variable_register(int32_t variable)
 /* Ends the frame on top with an operand. */
 base_status saga_frame_done(saga_generator *gen, int32_t operand) BASE_MUST_USE;
 /* Visits a child; the frame goes on at `step`. */
-base_status saga_visit(saga_generator *gen, saga_frame *frame, uint8_t step, const saga_node *child, int32_t in,
-                       bool path) BASE_MUST_USE;
-base_status saga_visit_patterns(saga_generator *gen, saga_frame *frame, uint8_t step, int32_t value) BASE_MUST_USE;
+base_status saga_visit(saga_generator *gen, saga_frame *frame, uint8_t step, const saga_node *child,
+                       int32_t in, bool path) BASE_MUST_USE;
+base_status saga_visit_patterns(saga_generator *gen, saga_frame *frame, uint8_t step,
+                                int32_t value) BASE_MUST_USE;
 
 typedef base_status (*saga_frame_handler)(saga_generator *gen, saga_frame *frame);
 

@@ -1,4 +1,5 @@
-/* Code for what branches, catches, loops, binds and assigns. Jumps go forward only; each shape is drawn above it. */
+/* Code for what branches, catches, loops, binds and assigns. Jumps go forward only; each shape is
+ * drawn above it. */
 #include "saga/expr_gen.h"
 
 #define NONE SAGA_OPERAND_NONE
@@ -150,7 +151,8 @@ base_status saga_gen_if(saga_generator *gen, saga_frame *frame)
     return saga_frame_done(gen, *dst);
 }
 
-/*      TRY L (error in e, number in n); a; LEAVE n; d = a; JUMP E; L: handler on e, or BACK; d = that; E:        */
+/*      TRY L (error in e, number in n); a; LEAVE n; d = a; JUMP E; L: handler on e, or BACK; d =
+ * that; E:        */
 base_status saga_gen_try(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -183,14 +185,15 @@ base_status saga_gen_try(saga_generator *gen, saga_frame *frame)
 }
 
 /* ---- binding ---- */
-/* One pattern is bound and that is it. With `P1 ?// P2`, an error from here on in P1, or in what comes behind, goes on
- * with P2; all names of all patterns are null before:
- *      clear; TRY L; P1; JUMP E; L: clear; P2; E:                                                                  */
+/* One pattern is bound and that is it. With `P1 ?// P2`, an error from here on in P1, or in what
+ * comes behind, goes on with P2; all names of all patterns are null before: clear; TRY L; P1; JUMP
+ * E; L: clear; P2; E:                                                                  */
 base_status saga_gen_bind(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
     int32_t *attempt = &frame->keep[0];
-    int32_t *jumps = &frame->keep[1]; /* the last of the jumps to E; each one's target is the one before */
+    int32_t *jumps =
+        &frame->keep[1]; /* the last of the jumps to E; each one's target is the one before */
     if (frame->step == 0) {
         frame->item = node->patterns;
         *jumps = -1;
@@ -238,8 +241,8 @@ base_status saga_gen_pattern_list(saga_generator *gen, saga_frame *frame)
     if (frame->item == NULL)
         return saga_frame_done(gen, frame->in);
     const int32_t value = saga_register(gen);
-    (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in, saga_constant(gen, base_value_integer(frame->keep[0])),
-                    NONE);
+    (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in,
+                    saga_constant(gen, base_value_integer(frame->keep[0])), NONE);
     return saga_visit(gen, frame, 1, frame->item, value, false);
 }
 
@@ -279,7 +282,8 @@ base_status saga_gen_as(saga_generator *gen, saga_frame *frame)
 /* ---- loops ---- */
 /*      b; state = that; FORK L
  *      a; bind; old = state; state = null; c on old; state = that; BACK
- *   L: state is the value. The state is null while c runs, so a c without value leaves null, as in jq.       */
+ *   L: state is the value. The state is null while c runs, so a c without value leaves null, as in
+ * jq.       */
 base_status saga_gen_reduce(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -309,7 +313,7 @@ base_status saga_gen_reduce(saga_generator *gen, saga_frame *frame)
     }
 }
 
-/*      b; state = that; a; bind; old = state; state = null; c on old; state = that; d on that        */
+/*      b; state = that; a; bind; old = state; state = null; c on old; state = that; d on that */
 base_status saga_gen_foreach(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -343,7 +347,8 @@ base_status saga_gen_foreach(saga_generator *gen, saga_frame *frame)
 base_status saga_gen_label(saga_generator *gen, saga_frame *frame)
 {
     if (frame->step == 0) {
-        (void)saga_emit(gen, SAGA_OP_MARK, saga_variable_register(frame->node->variable), NONE, NONE, NONE);
+        (void)saga_emit(gen, SAGA_OP_MARK, saga_variable_register(frame->node->variable), NONE,
+                        NONE, NONE);
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, frame->path);
     }
     return saga_frame_done(gen, gen->result);
@@ -351,7 +356,8 @@ base_status saga_gen_label(saga_generator *gen, saga_frame *frame)
 
 base_status saga_gen_break(saga_generator *gen, saga_frame *frame)
 {
-    (void)saga_emit(gen, SAGA_OP_CUT, NONE, saga_variable_register(frame->node->variable), NONE, NONE);
+    (void)saga_emit(gen, SAGA_OP_CUT, NONE, saga_variable_register(frame->node->variable), NONE,
+                    NONE);
     (void)emit_plain(gen, SAGA_OP_BACK);
     return saga_frame_done(gen, saga_constant(gen, base_value_null()));
 }
@@ -387,7 +393,8 @@ base_status saga_gen_limit(saga_generator *gen, saga_frame *frame)
     return saga_frame_done(gen, gen->result);
 }
 
-/*      CUT m; d = found; JUMP E; L: d = not found; E:        where the fork of the search leads to L */
+/*      CUT m; d = found; JUMP E; L: d = not found; E:        where the fork of the search leads to
+ * L */
 static base_status search_end(saga_generator *gen, saga_frame *frame, bool found)
 {
     const int32_t dst = saga_register(gen);
@@ -417,7 +424,8 @@ base_status saga_gen_is_empty(saga_generator *gen, saga_frame *frame)
     return search_end(gen, frame, false);
 }
 
-/*      MARK m; FORK L; a; b on that; any: UNLESS b N: found; N: BACK        all: UNLESS b N: BACK; N: found        */
+/*      MARK m; FORK L; a; b on that; any: UNLESS b N: found; N: BACK        all: UNLESS b N: BACK;
+ * N: found        */
 base_status saga_gen_any_all(saga_generator *gen, saga_frame *frame)
 {
     const bool any = frame->node->kind == SAGA_NODE_ANY;
@@ -448,7 +456,8 @@ static bool constant_path(saga_generator *gen, const saga_node *node, base_value
     size_t count = 0;
     const saga_node *at = node;
     while ((at->kind == SAGA_NODE_FIELD ||
-            (at->kind == SAGA_NODE_INDEX && at->b->kind == SAGA_NODE_CONSTANT && at->b->value.kind == BASE_INTEGER)) &&
+            (at->kind == SAGA_NODE_INDEX && at->b->kind == SAGA_NODE_CONSTANT &&
+             at->b->value.kind == BASE_INTEGER)) &&
            !at->optional) {
         count++;
         at = at->a;
@@ -484,6 +493,14 @@ static int32_t followed(saga_generator *gen, const saga_frame *frame)
     return path;
 }
 
+/* state = setpath(path; value), where what this assignment has copied already is written in place.
+ */
+static void emit_new(saga_generator *gen, const saga_frame *frame, int32_t path, int32_t value)
+{
+    const uint32_t number = saga_emit(gen, SAGA_OP_NEW, frame->keep[0], path, value, NONE);
+    saga_instr_at(gen, number)->c = frame->keep[2];
+}
+
 /*      b; state = .; FORK L; each path p of a; state = setpath(p; b); BACK; L:
  * and with a constant path p:   b; setpath(p; b)                                    */
 base_status saga_gen_assign(saga_generator *gen, saga_frame *frame)
@@ -497,19 +514,29 @@ base_status saga_gen_assign(saga_generator *gen, saga_frame *frame)
         if (!constant_path(gen, frame->node->a, &path))
             return follow(gen, frame, 2);
         const int32_t dst = saga_register(gen);
-        (void)saga_emit_call(gen, SAGA_NATIVE_SETPATH, dst, frame->in, saga_constant(gen, path), *value);
+        (void)saga_emit_call(gen, SAGA_NATIVE_SETPATH, dst, frame->in, saga_constant(gen, path),
+                             *value);
         return saga_frame_done(gen, dst);
     }
     const int32_t path = followed(gen, frame);
     const int32_t state = frame->keep[0];
-    (void)saga_emit_call(gen, SAGA_NATIVE_SETPATH, state, state, path, *value);
+    emit_new(gen, frame, path, *value);
     (void)emit_plain(gen, SAGA_OP_BACK);
     saga_land(gen, (uint32_t)frame->keep[1]);
     return saga_frame_done(gen, state);
 }
 
 enum { UPDATE_START, UPDATE_VALUE, UPDATE_FOLLOWED, UPDATE_FIRST, UPDATE_CONSTANT_FIRST };
-enum { KEEP_STATE, KEEP_FORK, KEEP_SAVE, KEEP_VALUE, KEEP_DELETED, KEEP_PATH, KEEP_MARK, KEEP_NONE };
+enum {
+    KEEP_STATE,
+    KEEP_FORK,
+    KEEP_SAVE,
+    KEEP_VALUE,
+    KEEP_DELETED,
+    KEEP_PATH,
+    KEEP_MARK,
+    KEEP_NONE
+};
 
 /* `old op value`, or `old // value`. */
 static int32_t computed(saga_generator *gen, const saga_frame *frame, int32_t old)
@@ -531,11 +558,17 @@ static int32_t computed(saga_generator *gen, const saga_frame *frame, int32_t ol
 }
 
 /* old = getpath(p); then a op= b is computed at once, and the first value of a |= b is looked for:
- *      MARK m; FORK N; b on old                                                                     */
+ *      MARK m; FORK N; b on old */
 static base_status update_old(saga_generator *gen, saga_frame *frame, int32_t from, uint8_t step)
 {
     const int32_t old = saga_register(gen);
-    (void)saga_emit_call(gen, SAGA_NATIVE_GETPATH, old, from, frame->keep[KEEP_PATH], NONE);
+    if (step == UPDATE_FIRST) {
+        const uint32_t number =
+            saga_emit(gen, SAGA_OP_OLD, old, from, frame->keep[KEEP_PATH], NONE);
+        saga_instr_at(gen, number)->c = frame->keep[KEEP_SAVE];
+    } else {
+        (void)saga_emit_call(gen, SAGA_NATIVE_GETPATH, old, from, frame->keep[KEEP_PATH], NONE);
+    }
     if (frame->node->kind == SAGA_NODE_UPDATE) {
         frame->keep[KEEP_MARK] = saga_register(gen);
         (void)saga_emit(gen, SAGA_OP_MARK, frame->keep[KEEP_MARK], NONE, NONE, NONE);
@@ -575,7 +608,8 @@ static base_status update_constant(saga_generator *gen, const saga_frame *frame)
     return saga_frame_done(gen, dst);
 }
 
-/*      [CUT m;] state = setpath(p; that); BACK; [N: push p to the deleted; BACK;] L: state = delpaths(deleted)        */
+/*      [CUT m;] state = setpath(p; that); BACK; [N: push p to the deleted; BACK;] L: state =
+ * delpaths(deleted)        */
 static base_status update_followed(saga_generator *gen, const saga_frame *frame)
 {
     const int32_t state = frame->keep[KEEP_STATE];
@@ -583,7 +617,7 @@ static base_status update_followed(saga_generator *gen, const saga_frame *frame)
     const bool update = frame->node->kind == SAGA_NODE_UPDATE;
     if (update)
         (void)saga_emit(gen, SAGA_OP_CUT, NONE, frame->keep[KEEP_MARK], NONE, NONE);
-    (void)saga_emit_call(gen, SAGA_NATIVE_SETPATH, state, state, path, gen->result);
+    emit_new(gen, frame, path, gen->result);
     (void)emit_plain(gen, SAGA_OP_BACK);
     if (update) {
         saga_land(gen, (uint32_t)frame->keep[KEEP_NONE]);
@@ -593,13 +627,15 @@ static base_status update_followed(saga_generator *gen, const saga_frame *frame)
     saga_land(gen, (uint32_t)frame->keep[KEEP_FORK]);
     if (update) {
         (void)saga_emit(gen, SAGA_OP_LIST_END, frame->keep[KEEP_DELETED], NONE, NONE, NONE);
-        (void)saga_emit_call(gen, SAGA_NATIVE_DELPATHS, state, state, frame->keep[KEEP_DELETED], NONE);
+        (void)saga_emit_call(gen, SAGA_NATIVE_DELPATHS, state, state, frame->keep[KEEP_DELETED],
+                             NONE);
     }
     return saga_frame_done(gen, state);
 }
 
-/* a |= b, a op= b, a //= b, as jq 1.7 does them: for each path of a in `.`, the first value of b, taken on what stands
- * there now; where b has none the path is deleted, all at the end. The right side of op= is a value of `.`. */
+/* a |= b, a op= b, a //= b, as jq 1.7 does them: for each path of a in `.`, the first value of b,
+ * taken on what stands there now; where b has none the path is deleted, all at the end. The right
+ * side of op= is a value of `.`. */
 base_status saga_gen_update(saga_generator *gen, saga_frame *frame)
 {
     base_value path;

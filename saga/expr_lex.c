@@ -38,7 +38,8 @@ static void skip_space(saga_lexer *lexer)
     }
 }
 
-static void finish(saga_lexer *lexer, saga_token *token, saga_token_kind kind, size_t skip, size_t size)
+static void finish(saga_lexer *lexer, saga_token *token, saga_token_kind kind, size_t skip,
+                   size_t size)
 {
     token->kind = kind;
     token->text = base_slice_make(lexer->source.data + lexer->position + skip, size - skip);
@@ -95,7 +96,8 @@ static const symbol_text SYMBOLS[] = {
 
 static base_status symbol_next(saga_lexer *lexer, saga_token *token, base_error *error)
 {
-    const base_slice rest = {lexer->source.data + lexer->position, lexer->source.size - lexer->position};
+    const base_slice rest = {lexer->source.data + lexer->position,
+                             lexer->source.size - lexer->position};
     for (size_t i = 0; i < sizeof SYMBOLS / sizeof SYMBOLS[0]; i++) {
         const base_slice text = base_slice_of(SYMBOLS[i].text);
         if (base_slice_starts_with(rest, text)) {
@@ -115,7 +117,8 @@ static base_status symbol_next(saga_lexer *lexer, saga_token *token, base_error 
     else if (c >= ' ' && c < 127)
         (void)base_error_set(error, BASE_BAD_INPUT, "unexpected character \"%c\"", c);
     else
-        (void)base_error_set(error, BASE_BAD_INPUT, "unexpected character 0x%02x", (unsigned)(uint8_t)c);
+        (void)base_error_set(error, BASE_BAD_INPUT, "unexpected character 0x%02x",
+                             (unsigned)(uint8_t)c);
     return base_status_of(BASE_BAD_INPUT);
 }
 
@@ -229,10 +232,11 @@ static base_status escape(saga_lexer *lexer, char *out, size_t *size, base_error
     return base_ok();
 }
 
-base_status saga_lexer_string(saga_lexer *lexer, base_arena *arena, base_slice *part_out, saga_string_end *end_out,
-                              base_error *error)
+base_status saga_lexer_string(saga_lexer *lexer, base_arena *arena, base_slice *part_out,
+                              saga_string_end *end_out, base_error *error)
 {
-    /* An escape is never shorter than what it stands for, so the rest of the part is room enough. */
+    /* An escape is never shorter than what it stands for, so the rest of the part is room enough.
+     */
     size_t end = lexer->position;
     while (end < lexer->source.size && lexer->source.data[end] != '"') {
         if (lexer->source.data[end] == '\\') {
@@ -261,7 +265,8 @@ base_status saga_lexer_string(saga_lexer *lexer, base_arena *arena, base_slice *
 }
 
 /* ---- numbers ---- */
-/* Rewrites what jq takes for a number into JSON's form: no plus in front, no zeros too many, digits around the point. */
+/* Rewrites what jq takes for a number into JSON's form: no plus in front, no zeros too many, digits
+ * around the point. */
 static size_t normalise(base_slice text, char *out)
 {
     size_t size = 0;

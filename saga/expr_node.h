@@ -1,12 +1,14 @@
 /*
- * Inside of saga/expr*.c: source text, tokens, the syntax tree and what the compiler's parts say to one another.
+ * Inside of saga/expr*.c: source text, tokens, the syntax tree and what the compiler's parts say to
+ * one another.
  *
- *   text --expr_lex--> tokens --expr_parse--> tree --expr_gen--> code (expr_code.h) --expr_machine--> values
- *                                  ^ expr_builtin: functions that are written in jq themselves are parsed in place
+ *   text --expr_lex--> tokens --expr_parse--> tree --expr_gen--> code (expr_code.h)
+ * --expr_machine--> values ^ expr_builtin: functions that are written in jq themselves are parsed
+ * in place
  *
- * There are no function frames anywhere: users cannot define functions, and a built-in that takes expressions (map(f),
- * select(f), any(g; c)) is unfolded where it is called. So every program is a tree, every variable has one register,
- * and the only loops are generators.
+ * There are no function frames anywhere: users cannot define functions, and a built-in that takes
+ * expressions (map(f), select(f), any(g; c)) is unfolded where it is called. So every program is a
+ * tree, every variable has one register, and the only loops are generators.
  */
 #ifndef SAGA_EXPR_NODE_H
 #define SAGA_EXPR_NODE_H
@@ -21,7 +23,8 @@
 #include "base/status.h"
 #include "base/value.h"
 
-#define SAGA_EXPR_DEPTH_MAX 200 /* nesting of brackets, operators' right sides and the like in a source text */
+#define SAGA_EXPR_DEPTH_MAX                                                                        \
+    200 /* nesting of brackets, operators' right sides and the like in a source text */
 
 /* ---- tokens ---- */
 typedef enum saga_token_kind {
@@ -66,14 +69,17 @@ typedef struct saga_lexer {
     size_t position;
 } saga_lexer;
 
-/* Reads the next token. Errors: a character that starts none (error text is set; place is the token's offset). */
-base_status saga_lexer_next(saga_lexer *lexer, saga_token *token_out, base_error *error) BASE_MUST_USE;
+/* Reads the next token. Errors: a character that starts none (error text is set; place is the
+ * token's offset). */
+base_status saga_lexer_next(saga_lexer *lexer, saga_token *token_out,
+                            base_error *error) BASE_MUST_USE;
 
 typedef enum saga_string_end { SAGA_STRING_QUOTE, SAGA_STRING_INTERPOLATION } saga_string_end;
 
-/* Reads one literal part of a string, escapes resolved, up to and past its closing quote or an opening `\(`. */
-base_status saga_lexer_string(saga_lexer *lexer, base_arena *arena, base_slice *part_out, saga_string_end *end_out,
-                              base_error *error) BASE_MUST_USE;
+/* Reads one literal part of a string, escapes resolved, up to and past its closing quote or an
+ * opening `\(`. */
+base_status saga_lexer_string(saga_lexer *lexer, base_arena *arena, base_slice *part_out,
+                              saga_string_end *end_out, base_error *error) BASE_MUST_USE;
 
 /* A number as jq writes it (.5, 1., 007 and +1 are numbers too). BASE_BAD_INPUT when it is none. */
 base_status saga_expr_number(base_slice text, base_arena *arena, base_value *out) BASE_MUST_USE;
@@ -117,19 +123,20 @@ typedef enum saga_node_kind {
     SAGA_NODE_DEFAULT, /* a //= b */
     SAGA_NODE_CALL,    /* native function op (saga_native); a, b: arguments */
     SAGA_NODE_EMPTY,
-    SAGA_NODE_ERROR,   /* raises . */
-    SAGA_NODE_PATH,    /* path(a) */
-    SAGA_NODE_FIRST,   /* first(a) */
-    SAGA_NODE_LIMIT,   /* limit(a; b) */
-    SAGA_NODE_NTH,     /* nth(a; b) */
+    SAGA_NODE_ERROR, /* raises . */
+    SAGA_NODE_PATH,  /* path(a) */
+    SAGA_NODE_FIRST, /* first(a) */
+    SAGA_NODE_LIMIT, /* limit(a; b) */
+    SAGA_NODE_NTH,   /* nth(a; b) */
     SAGA_NODE_IS_EMPTY,
     SAGA_NODE_ANY,   /* any(a; b) */
     SAGA_NODE_ALL,   /* all(a; b) */
     SAGA_NODE_RANGE, /* range(a; b; c); c may be NULL */
     SAGA_NODE_PATTERN_VARIABLE,
-    SAGA_NODE_PATTERN_LIST, /* list: patterns */
-    SAGA_NODE_PATTERN_MAP,  /* list: PATTERN_ENTRY */
-    SAGA_NODE_PATTERN_ENTRY, /* a: key; b: pattern or NULL; variable when $name was the key, else -1 */
+    SAGA_NODE_PATTERN_LIST,  /* list: patterns */
+    SAGA_NODE_PATTERN_MAP,   /* list: PATTERN_ENTRY */
+    SAGA_NODE_PATTERN_ENTRY, /* a: key; b: pattern or NULL; variable when $name was the key, else -1
+                              */
     SAGA_NODE_KIND_COUNT
 } saga_node_kind;
 
@@ -164,8 +171,9 @@ typedef struct saga_node saga_node;
 struct saga_node {
     saga_node_kind kind;
     uint8_t op;
-    bool optional;    /* FIELD, INDEX, SLICE, EACH: `?` behind it; a string's part: to be formatted */
-    int32_t variable; /* a variable's or label's number, by scope; -1: none. With patterns: the first of theirs */
+    bool optional; /* FIELD, INDEX, SLICE, EACH: `?` behind it; a string's part: to be formatted */
+    int32_t variable;     /* a variable's or label's number, by scope; -1: none. With patterns: the
+                             first of theirs */
     int32_t variable_end; /* with patterns: behind the last of theirs */
     uint32_t offset;
     saga_node *a;
@@ -183,10 +191,12 @@ typedef struct saga_tree {
     uint32_t variable_count; /* those that were handed in, then all that the text binds */
 } saga_tree;
 
-base_status saga_expr_parse(base_slice text, const base_slice *variables, size_t variable_count, base_arena *arena,
-                            saga_tree *tree_out, base_error *error) BASE_MUST_USE;
+base_status saga_expr_parse(base_slice text, const base_slice *variables, size_t variable_count,
+                            base_arena *arena, saga_tree *tree_out,
+                            base_error *error) BASE_MUST_USE;
 
-/* Puts line, column and the picture with the caret behind an error whose place is `offset` of the text. */
+/* Puts line, column and the picture with the caret behind an error whose place is `offset` of the
+ * text. */
 void saga_expr_place(base_error *error, base_slice text, uint32_t offset);
 
 /* ---- built-in functions ---- */
@@ -206,10 +216,12 @@ typedef struct saga_builtin {
 
 #define SAGA_BUILTIN_PARAMETERS_MAX 3
 
-/* The function, or NULL with the reason in the error: refused (E105), not covered, unknown (with a near name). `inner`
- * is true in the text of a built-in, where names with an underscore in front are known too. */
+/* The function, or NULL with the reason in the error: refused (E105), not covered, unknown (with a
+ * near name). `inner` is true in the text of a built-in, where names with an underscore in front
+ * are known too. */
 const saga_builtin *saga_builtin_find(base_slice name, size_t arity, bool inner, base_error *error);
-/* A keyword of jq that starts something refused (def, import, ...): sets the error and returns true. */
+/* A keyword of jq that starts something refused (def, import, ...): sets the error and returns
+ * true. */
 bool saga_builtin_refused_keyword(base_slice name, base_error *error);
 /* The format's number, or SAGA_FORMAT_COUNT with the error set. */
 saga_format saga_builtin_format(base_slice name, base_error *error);

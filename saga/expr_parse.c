@@ -1,5 +1,6 @@
-/* The parser's loop, names in scope, and expressions: operators, terms and what stands behind a term. The grammar is
- * jq 1.7's; strings, maps and the forms with keywords are in expr_parse_forms.c. */
+/* The parser's loop, names in scope, and expressions: operators, terms and what stands behind a
+ * term. The grammar is jq 1.7's; strings, maps and the forms with keywords are in
+ * expr_parse_forms.c. */
 #include "saga/expr_parse.h"
 
 /* ---- goals, nodes, tokens ---- */
@@ -12,8 +13,9 @@ base_status saga_parser_push(saga_parser *parser, saga_goal goal)
 {
     if (parser->goal_count == parser->goal_capacity) {
         const size_t capacity = parser->goal_capacity == 0 ? 32 : parser->goal_capacity * 2;
-        saga_goal *goals = base_arena_grow(parser->arena, parser->goals, parser->goal_capacity * sizeof *goals,
-                                           capacity * sizeof *goals);
+        saga_goal *goals =
+            base_arena_grow(parser->arena, parser->goals, parser->goal_capacity * sizeof *goals,
+                            capacity * sizeof *goals);
         if (goals == NULL)
             return saga_parser_no_memory(parser);
         parser->goals = goals;
@@ -92,10 +94,11 @@ base_status saga_parser_unexpected(saga_parser *parser, const char *expected)
 {
     const saga_token *token = &parser->token;
     if (token->kind == SAGA_TOKEN_END)
-        return SAGA_PARSER_FAIL(parser, token->offset, BASE_BAD_INPUT, "expression ends where %s is expected",
-                                expected);
+        return SAGA_PARSER_FAIL(parser, token->offset, BASE_BAD_INPUT,
+                                "expression ends where %s is expected", expected);
     return SAGA_PARSER_FAIL(parser, token->offset, BASE_BAD_INPUT, "unexpected %.*s, expected %s",
-                            (int)(token->end - token->offset), parser->lexer.source.data + token->offset, expected);
+                            (int)(token->end - token->offset),
+                            parser->lexer.source.data + token->offset, expected);
 }
 
 base_status saga_parser_expect(saga_parser *parser, int symbol)
@@ -115,13 +118,13 @@ base_status saga_parser_expect_name(saga_parser *parser, const char *name)
 }
 
 /* ---- names ---- */
-static base_status add_name(saga_parser *parser, saga_scope_name **names, size_t *count, size_t *capacity,
-                            saga_scope_name name)
+static base_status add_name(saga_parser *parser, saga_scope_name **names, size_t *count,
+                            size_t *capacity, saga_scope_name name)
 {
     if (*count == *capacity) {
         const size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
-        saga_scope_name *grown =
-            base_arena_grow(parser->arena, *names, *capacity * sizeof *grown, wanted * sizeof *grown);
+        saga_scope_name *grown = base_arena_grow(parser->arena, *names, *capacity * sizeof *grown,
+                                                 wanted * sizeof *grown);
         if (grown == NULL)
             return saga_parser_no_memory(parser);
         *names = grown;
@@ -131,7 +134,8 @@ static base_status add_name(saga_parser *parser, saga_scope_name **names, size_t
     return base_ok();
 }
 
-base_status saga_parser_bind(saga_parser *parser, base_slice name, bool label, int32_t *variable_out)
+base_status saga_parser_bind(saga_parser *parser, base_slice name, bool label,
+                             int32_t *variable_out)
 {
     const int32_t variable = (int32_t)parser->variable_count++;
     BASE_TRY(add_name(parser, &parser->names, &parser->name_count, &parser->name_capacity,
@@ -140,7 +144,8 @@ base_status saga_parser_bind(saga_parser *parser, base_slice name, bool label, i
     return base_ok();
 }
 
-base_status saga_parser_pend(saga_parser *parser, size_t from, base_slice name, int32_t *variable_out)
+base_status saga_parser_pend(saga_parser *parser, size_t from, base_slice name,
+                             int32_t *variable_out)
 {
     for (size_t i = from; i < parser->pending_count; i++) {
         if (base_slice_equal(parser->pending[i].name, name)) {
@@ -158,7 +163,8 @@ base_status saga_parser_pend(saga_parser *parser, size_t from, base_slice name, 
 base_status saga_parser_bind_pending(saga_parser *parser, size_t from)
 {
     for (size_t i = from; i < parser->pending_count; i++)
-        BASE_TRY(add_name(parser, &parser->names, &parser->name_count, &parser->name_capacity, parser->pending[i]));
+        BASE_TRY(add_name(parser, &parser->names, &parser->name_count, &parser->name_capacity,
+                          parser->pending[i]));
     parser->pending_count = from;
     return base_ok();
 }
@@ -177,12 +183,13 @@ static base_status unknown_name(saga_parser *parser, base_slice name, bool label
 {
     const uint32_t offset = parser->token.offset;
     if (!label && base_slice_is(name, "ENV")) {
-        (void)SAGA_PARSER_FAIL(parser, offset, BASE_BAD_INPUT, "expression uses \"$ENV\": not repeatable");
+        (void)SAGA_PARSER_FAIL(parser, offset, BASE_BAD_INPUT,
+                               "expression uses \"$ENV\": not repeatable");
         base_error_check(parser->error, "E105");
         return base_status_of(BASE_BAD_INPUT);
     }
-    (void)SAGA_PARSER_FAIL(parser, offset, BASE_BAD_INPUT, "%s \"$%.*s\" is not defined", label ? "label" : "variable",
-                           BASE_SLICE_ARG(name));
+    (void)SAGA_PARSER_FAIL(parser, offset, BASE_BAD_INPUT, "%s \"$%.*s\" is not defined",
+                           label ? "label" : "variable", BASE_SLICE_ARG(name));
     base_slice *names = BASE_ARENA_ARRAY(parser->arena, base_slice, parser->name_count + 1);
     if (names == NULL)
         return base_status_of(BASE_OUT_OF_MEMORY);
@@ -206,7 +213,8 @@ static saga_node *location(saga_parser *parser)
     int64_t line = 1;
     for (uint32_t i = 0; i < parser->token.offset; i++)
         line += parser->lexer.source.data[i] == '\n';
-    members[0] = (base_member){.key = base_slice_of("file"), .value = base_value_text("<top-level>")};
+    members[0] =
+        (base_member){.key = base_slice_of("file"), .value = base_value_text("<top-level>")};
     members[1] = (base_member){.key = base_slice_of("line"), .value = base_value_integer(line)};
     return saga_parser_constant(parser, base_value_map(members, 2));
 }
@@ -242,7 +250,14 @@ base_status saga_parser_break(saga_parser *parser, base_slice label, saga_node *
 }
 
 /* ---- expressions ---- */
-enum { EXPRESSION_START, EXPRESSION_NEGATED, EXPRESSION_TERM, EXPRESSION_WHOLE, EXPRESSION_LEFT, EXPRESSION_RIGHT };
+enum {
+    EXPRESSION_START,
+    EXPRESSION_NEGATED,
+    EXPRESSION_TERM,
+    EXPRESSION_WHOLE,
+    EXPRESSION_LEFT,
+    EXPRESSION_RIGHT
+};
 
 typedef struct operator_info {
     uint16_t symbol;
@@ -256,19 +271,28 @@ typedef struct operator_info {
 static const operator_info OPERATORS[] = {
     {'|', SAGA_LEVEL_PIPE, SAGA_LEVEL_COMMA, false, SAGA_NODE_PIPE, 0},
     {',', SAGA_LEVEL_COMMA, SAGA_LEVEL_ALTERNATIVE, false, SAGA_NODE_COMMA, 0},
-    {SAGA_SYMBOL_ALTERNATIVE, SAGA_LEVEL_ALTERNATIVE, SAGA_LEVEL_ALTERNATIVE, false, SAGA_NODE_ALTERNATIVE, 0},
+    {SAGA_SYMBOL_ALTERNATIVE, SAGA_LEVEL_ALTERNATIVE, SAGA_LEVEL_ALTERNATIVE, false,
+     SAGA_NODE_ALTERNATIVE, 0},
     {'=', SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_ASSIGN, 0},
     {SAGA_SYMBOL_UPDATE, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_UPDATE, 0},
-    {SAGA_SYMBOL_UPDATE_ADD, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE, SAGA_BINARY_ADD},
-    {SAGA_SYMBOL_UPDATE_SUBTRACT, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE, SAGA_BINARY_SUBTRACT},
-    {SAGA_SYMBOL_UPDATE_MULTIPLY, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE, SAGA_BINARY_MULTIPLY},
-    {SAGA_SYMBOL_UPDATE_DIVIDE, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE, SAGA_BINARY_DIVIDE},
-    {SAGA_SYMBOL_UPDATE_MODULO, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE, SAGA_BINARY_MODULO},
+    {SAGA_SYMBOL_UPDATE_ADD, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE,
+     SAGA_BINARY_ADD},
+    {SAGA_SYMBOL_UPDATE_SUBTRACT, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE,
+     SAGA_BINARY_SUBTRACT},
+    {SAGA_SYMBOL_UPDATE_MULTIPLY, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE,
+     SAGA_BINARY_MULTIPLY},
+    {SAGA_SYMBOL_UPDATE_DIVIDE, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE,
+     SAGA_BINARY_DIVIDE},
+    {SAGA_SYMBOL_UPDATE_MODULO, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_COMPUTE,
+     SAGA_BINARY_MODULO},
     {SAGA_SYMBOL_UPDATE_ALTERNATIVE, SAGA_LEVEL_ASSIGN, SAGA_LEVEL_OR, true, SAGA_NODE_DEFAULT, 0},
-    {SAGA_SYMBOL_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY, SAGA_BINARY_EQUAL},
-    {SAGA_SYMBOL_NOT_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY, SAGA_BINARY_NOT_EQUAL},
+    {SAGA_SYMBOL_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY,
+     SAGA_BINARY_EQUAL},
+    {SAGA_SYMBOL_NOT_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY,
+     SAGA_BINARY_NOT_EQUAL},
     {'<', SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY, SAGA_BINARY_LESS},
-    {SAGA_SYMBOL_LESS_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY, SAGA_BINARY_LESS_EQUAL},
+    {SAGA_SYMBOL_LESS_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY,
+     SAGA_BINARY_LESS_EQUAL},
     {'>', SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY, SAGA_BINARY_GREATER},
     {SAGA_SYMBOL_GREATER_EQUAL, SAGA_LEVEL_COMPARE, SAGA_LEVEL_ADD, true, SAGA_NODE_BINARY,
      SAGA_BINARY_GREATER_EQUAL},
@@ -280,7 +304,8 @@ static const operator_info OPERATORS[] = {
 };
 
 static const operator_info OPERATOR_OR = {0, SAGA_LEVEL_OR, SAGA_LEVEL_AND, false, SAGA_NODE_OR, 0};
-static const operator_info OPERATOR_AND = {0, SAGA_LEVEL_AND, SAGA_LEVEL_COMPARE, false, SAGA_NODE_AND, 0};
+static const operator_info OPERATOR_AND = {0,     SAGA_LEVEL_AND, SAGA_LEVEL_COMPARE,
+                                           false, SAGA_NODE_AND,  0};
 
 static const operator_info *operator_at(const saga_parser *parser)
 {
@@ -349,7 +374,8 @@ static base_status negated(saga_parser *parser, saga_goal *goal)
 static base_status expression_left(saga_parser *parser, saga_goal *goal)
 {
     const operator_info *info = operator_at(parser);
-    if (info == NULL || info->level < goal->level || (goal->member && info->kind != SAGA_NODE_PIPE)) {
+    if (info == NULL || info->level < goal->level ||
+        (goal->member && info->kind != SAGA_NODE_PIPE)) {
         saga_parser_done(parser, goal->node);
         return base_ok();
     }
@@ -366,7 +392,8 @@ static base_status expression_left(saga_parser *parser, saga_goal *goal)
     goal->node = node;
     goal->count = info->single ? info->level : 0;
     goal->state = EXPRESSION_RIGHT;
-    const saga_goal right = {.kind = SAGA_GOAL_EXPRESSION, .level = info->right_level, .member = goal->member};
+    const saga_goal right = {
+        .kind = SAGA_GOAL_EXPRESSION, .level = info->right_level, .member = goal->member};
     BASE_TRY(saga_parser_advance(parser));
     return saga_parser_push(parser, right);
 }
@@ -382,7 +409,8 @@ static base_status goal_expression(saga_parser *parser, saga_goal *goal)
     case EXPRESSION_TERM:
         if (!goal->member && saga_parser_is_name(parser, "as")) {
             goal->state = EXPRESSION_WHOLE;
-            return saga_parser_push(parser, (saga_goal){.kind = SAGA_GOAL_AS, .node = parser->result});
+            return saga_parser_push(parser,
+                                    (saga_goal){.kind = SAGA_GOAL_AS, .node = parser->result});
         }
         goal->node = parser->result;
         goal->state = EXPRESSION_LEFT;
@@ -419,7 +447,8 @@ static base_status set_node(saga_parser *parser, saga_goal *goal, saga_node *nod
     return node == NULL ? saga_parser_no_memory(parser) : base_ok();
 }
 
-static base_status field_node(saga_parser *parser, saga_goal *goal, saga_node *term, base_slice name)
+static base_status field_node(saga_parser *parser, saga_goal *goal, saga_node *term,
+                              base_slice name)
 {
     saga_node *node = saga_parser_node(parser, SAGA_NODE_FIELD);
     if (node != NULL) {
@@ -468,7 +497,8 @@ static base_status term_word(saga_parser *parser, saga_goal *goal)
     for (size_t i = 0; i < 3; i++) {
         if (base_slice_is(name, constants[i])) {
             BASE_TRY(set_node(parser, goal,
-                              saga_parser_constant(parser, i == 0 ? base_value_null() : base_value_bool(i == 2))));
+                              saga_parser_constant(parser, i == 0 ? base_value_null()
+                                                                  : base_value_bool(i == 2))));
             return saga_parser_advance(parser);
         }
     }
@@ -510,7 +540,8 @@ static base_status term_symbol(saga_parser *parser, saga_goal *goal)
     if (symbol == '[') {
         BASE_TRY(saga_parser_advance(parser));
         if (saga_parser_is(parser, ']')) {
-            BASE_TRY(set_node(parser, goal, saga_parser_constant(parser, base_value_list(NULL, 0))));
+            BASE_TRY(
+                set_node(parser, goal, saga_parser_constant(parser, base_value_list(NULL, 0))));
             return saga_parser_advance(parser);
         }
         goal->state = TERM_LIST;
@@ -676,12 +707,18 @@ static base_status goal_term(saga_parser *parser, saga_goal *goal)
 typedef base_status (*goal_handler)(saga_parser *parser, saga_goal *goal);
 
 static const goal_handler HANDLERS[SAGA_GOAL_KIND_COUNT] = {
-    [SAGA_GOAL_EXPRESSION] = goal_expression, [SAGA_GOAL_TERM] = goal_term,
-    [SAGA_GOAL_CALL] = saga_goal_call,        [SAGA_GOAL_TEXT] = saga_goal_text,
-    [SAGA_GOAL_STRING] = saga_goal_string,    [SAGA_GOAL_MAP] = saga_goal_map,
-    [SAGA_GOAL_IF] = saga_goal_if,            [SAGA_GOAL_TRY] = saga_goal_try,
-    [SAGA_GOAL_LABEL] = saga_goal_label,      [SAGA_GOAL_AS] = saga_goal_as,
-    [SAGA_GOAL_LOOP] = saga_goal_loop,        [SAGA_GOAL_PATTERNS] = saga_goal_patterns,
+    [SAGA_GOAL_EXPRESSION] = goal_expression,
+    [SAGA_GOAL_TERM] = goal_term,
+    [SAGA_GOAL_CALL] = saga_goal_call,
+    [SAGA_GOAL_TEXT] = saga_goal_text,
+    [SAGA_GOAL_STRING] = saga_goal_string,
+    [SAGA_GOAL_MAP] = saga_goal_map,
+    [SAGA_GOAL_IF] = saga_goal_if,
+    [SAGA_GOAL_TRY] = saga_goal_try,
+    [SAGA_GOAL_LABEL] = saga_goal_label,
+    [SAGA_GOAL_AS] = saga_goal_as,
+    [SAGA_GOAL_LOOP] = saga_goal_loop,
+    [SAGA_GOAL_PATTERNS] = saga_goal_patterns,
     [SAGA_GOAL_PATTERN] = saga_goal_pattern,
 };
 
@@ -698,8 +735,8 @@ static base_status parse_all(saga_parser *parser)
     return base_ok();
 }
 
-base_status saga_expr_parse(base_slice text, const base_slice *variables, size_t variable_count, base_arena *arena,
-                            saga_tree *tree_out, base_error *error)
+base_status saga_expr_parse(base_slice text, const base_slice *variables, size_t variable_count,
+                            base_arena *arena, saga_tree *tree_out, base_error *error)
 {
     saga_parser parser = {.arena = arena, .error = error, .lexer = {.source = text}};
     base_status status = base_ok();

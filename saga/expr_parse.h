@@ -1,7 +1,8 @@
 /*
- * Inside of saga/expr_parse*.c: a descent parser whose stack is its own. What a recursive parser would call is a goal;
- * a goal's handler runs until it needs another goal, pushes that, and is called again with its result. So the depth of
- * a text costs arena memory up to a stated limit, and never the C stack.
+ * Inside of saga/expr_parse*.c: a descent parser whose stack is its own. What a recursive parser
+ * would call is a goal; a goal's handler runs until it needs another goal, pushes that, and is
+ * called again with its result. So the depth of a text costs arena memory up to a stated limit, and
+ * never the C stack.
  */
 #ifndef SAGA_EXPR_PARSE_H
 #define SAGA_EXPR_PARSE_H
@@ -109,22 +110,26 @@ void saga_parser_done(saga_parser *parser, saga_node *result);
 /* NULL when out of memory; the kind's other members are zero, variable -1. */
 saga_node *saga_parser_node(saga_parser *parser, saga_node_kind kind);
 saga_node *saga_parser_constant(saga_parser *parser, base_value value);
-base_status saga_parser_no_memory(saga_parser *parser) BASE_MUST_USE;
+base_status saga_parser_no_memory(saga_parser *parser);
 bool saga_parser_is(const saga_parser *parser, int symbol);
 bool saga_parser_is_name(const saga_parser *parser, const char *name);
 /* Takes the symbol / keyword, or fails with what was expected. */
 base_status saga_parser_expect(saga_parser *parser, int symbol) BASE_MUST_USE;
 base_status saga_parser_expect_name(saga_parser *parser, const char *name) BASE_MUST_USE;
-base_status saga_parser_unexpected(saga_parser *parser, const char *expected) BASE_MUST_USE;
+base_status saga_parser_unexpected(saga_parser *parser, const char *expected);
 
-/* Names. bind: a variable of its own for the name, in scope from now on. pend: the same, in scope once
- * saga_parser_bind_pending is called (patterns). */
-base_status saga_parser_bind(saga_parser *parser, base_slice name, bool label, int32_t *variable_out) BASE_MUST_USE;
-base_status saga_parser_pend(saga_parser *parser, size_t from, base_slice name, int32_t *variable_out) BASE_MUST_USE;
+/* Names. bind: a variable of its own for the name, in scope from now on. pend: the same, in scope
+ * once saga_parser_bind_pending is called (patterns). */
+base_status saga_parser_bind(saga_parser *parser, base_slice name, bool label,
+                             int32_t *variable_out) BASE_MUST_USE;
+base_status saga_parser_pend(saga_parser *parser, size_t from, base_slice name,
+                             int32_t *variable_out) BASE_MUST_USE;
 base_status saga_parser_bind_pending(saga_parser *parser, size_t from) BASE_MUST_USE;
 /* A node for $name, at the token. */
-base_status saga_parser_variable(saga_parser *parser, base_slice name, saga_node **node_out) BASE_MUST_USE;
-base_status saga_parser_break(saga_parser *parser, base_slice label, saga_node **node_out) BASE_MUST_USE;
+base_status saga_parser_variable(saga_parser *parser, base_slice name,
+                                 saga_node **node_out) BASE_MUST_USE;
+base_status saga_parser_break(saga_parser *parser, base_slice label,
+                              saga_node **node_out) BASE_MUST_USE;
 
 /* expr_parse_forms.c */
 base_status saga_goal_call(saga_parser *parser, saga_goal *goal) BASE_MUST_USE;

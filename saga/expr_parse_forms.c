@@ -1,4 +1,5 @@
-/* Calls, strings, maps, and the forms with keywords: if, try, label, as, reduce, foreach, and patterns. */
+/* Calls, strings, maps, and the forms with keywords: if, try, label, as, reduce, foreach, and
+ * patterns. */
 #include "saga/expr_parse.h"
 
 /* ---- calls ---- */
@@ -16,7 +17,8 @@ static base_status call_resolve(saga_parser *parser, const saga_goal *goal)
             return base_ok();
         }
     }
-    const saga_builtin *builtin = saga_builtin_find(call.name, call.count, inner != NULL, parser->error);
+    const saga_builtin *builtin =
+        saga_builtin_find(call.name, call.count, inner != NULL, parser->error);
     if (builtin == NULL) {
         parser->error_offset = call.offset;
         return base_status_of(BASE_BAD_INPUT);
@@ -39,8 +41,9 @@ static base_status call_resolve(saga_parser *parser, const saga_goal *goal)
         saga_parser_done(parser, NULL);
         return saga_parser_push(parser, (saga_goal){.kind = SAGA_GOAL_TEXT, .inner = next});
     }
-    saga_node *node = saga_parser_node(
-        parser, builtin->kind == SAGA_BUILTIN_NODE ? (saga_node_kind)builtin->code : SAGA_NODE_CALL);
+    saga_node *node =
+        saga_parser_node(parser, builtin->kind == SAGA_BUILTIN_NODE ? (saga_node_kind)builtin->code
+                                                                    : SAGA_NODE_CALL);
     if (node == NULL)
         return saga_parser_no_memory(parser);
     if (inner == NULL)
@@ -113,7 +116,8 @@ enum { STRING_START, STRING_PART };
 
 static base_status string_add(saga_parser *parser, saga_goal *goal, saga_node *part, bool formatted)
 {
-    /* A part may be a tree that stands in another list too (a parameter of a built-in), so it gets a node around. */
+    /* A part may be a tree that stands in another list too (a parameter of a built-in), so it gets
+     * a node around. */
     saga_node *item = saga_parser_node(parser, SAGA_NODE_PIPE);
     if (item == NULL || part == NULL)
         return saga_parser_no_memory(parser);
@@ -173,7 +177,8 @@ base_status saga_goal_string(saga_parser *parser, saga_goal *goal)
     }
     base_slice part;
     saga_string_end end;
-    const base_status status = saga_lexer_string(&parser->lexer, parser->arena, &part, &end, parser->error);
+    const base_status status =
+        saga_lexer_string(&parser->lexer, parser->arena, &part, &end, parser->error);
     if (base_failed(status)) {
         parser->error_offset = parser->lexer.position < parser->lexer.source.size &&
                                        parser->lexer.source.data[parser->lexer.position] == '\\'
@@ -182,7 +187,8 @@ base_status saga_goal_string(saga_parser *parser, saga_goal *goal)
         return status;
     }
     if (part.size > 0)
-        BASE_TRY(string_add(parser, goal, saga_parser_constant(parser, base_value_string(part)), false));
+        BASE_TRY(
+            string_add(parser, goal, saga_parser_constant(parser, base_value_string(part)), false));
     if (end == SAGA_STRING_QUOTE)
         return string_done(parser, goal);
     BASE_TRY(saga_parser_advance(parser));
@@ -210,7 +216,8 @@ static base_status map_value(saga_parser *parser, saga_goal *goal)
 {
     const saga_node *key = goal->last->a;
     if (key->kind == SAGA_NODE_CONSTANT && key->value.kind != BASE_STRING)
-        return SAGA_PARSER_FAIL(parser, key->offset, BASE_BAD_INPUT, "cannot use a %s as object key",
+        return SAGA_PARSER_FAIL(parser, key->offset, BASE_BAD_INPUT,
+                                "cannot use a %s as object key",
                                 base_kind_name((base_kind)key->value.kind));
     goal->state = MAP_VALUE;
     BASE_TRY(saga_parser_expect(parser, ':'));
@@ -287,7 +294,8 @@ static base_status map_next(saga_parser *parser, saga_goal *goal)
         if (!saga_parser_is(parser, ',')) {
             (void)saga_parser_unexpected(parser, "\",\" or \"}\"");
             if (goal->last->b != NULL)
-                base_error_hint(parser->error, "a value with operators stands in parentheses: {a: (.b + 1)}");
+                base_error_hint(parser->error,
+                                "a value with operators stands in parentheses: {a: (.b + 1)}");
             return base_status_of(BASE_BAD_INPUT);
         }
         BASE_TRY(saga_parser_advance(parser));
@@ -525,7 +533,14 @@ base_status saga_goal_patterns(saga_parser *parser, saga_goal *goal)
     return saga_parser_push(parser, (saga_goal){.kind = SAGA_GOAL_PATTERN, .count = goal->pending});
 }
 
-enum { PATTERN_START, PATTERN_ITEM, PATTERN_STRING_KEY, PATTERN_PAREN_KEY, PATTERN_ENTRY, PATTERN_VALUE };
+enum {
+    PATTERN_START,
+    PATTERN_ITEM,
+    PATTERN_STRING_KEY,
+    PATTERN_PAREN_KEY,
+    PATTERN_ENTRY,
+    PATTERN_VALUE
+};
 
 /* `count` is where the names of the whole `as` begin among the pending ones. */
 static base_status pattern_inner(saga_parser *parser, saga_goal *goal, uint8_t state)
@@ -542,7 +557,8 @@ static base_status pattern_entry_key(saga_parser *parser, saga_goal *goal, saga_
     if (entry == NULL || key == NULL)
         return saga_parser_no_memory(parser);
     if (key->kind == SAGA_NODE_CONSTANT && key->value.kind != BASE_STRING)
-        return SAGA_PARSER_FAIL(parser, key->offset, BASE_BAD_INPUT, "cannot use a %s as object key",
+        return SAGA_PARSER_FAIL(parser, key->offset, BASE_BAD_INPUT,
+                                "cannot use a %s as object key",
                                 base_kind_name((base_kind)key->value.kind));
     entry->a = key;
     if (goal->last == NULL)
