@@ -1,6 +1,6 @@
 /*
- * The `troupe` command: what its subcommands share. Every subcommand is one function that takes the arguments after its
- * name and returns an exit code.
+ * The `troupe` command: what its subcommands share. Every subcommand is one function that takes the
+ * arguments after its name and returns an exit code.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -31,7 +31,8 @@ typedef struct cli_command {
 } cli_command;
 
 /* Writes "troupe NAME: message" and where to find help on stderr; returns CLI_USAGE. */
-cli_exit cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+cli_exit cli_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Writes an error with its place and hint on stderr. */
 void cli_error(const base_error *error);
 /* Writes findings on stderr, one a line, with hints below. */

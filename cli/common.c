@@ -35,7 +35,8 @@ cli_exit cli_load(const char *path, bool unchecked, base_arena *arena, const sag
 {
     saga_definition definition;
     saga_findings findings;
-    (void)unchecked; /* every finding of this version is about the shape; there is nothing to overlook */
+    (void)unchecked; /* every finding of this version is about the shape; there is nothing to
+                        overlook */
     saga_findings_init(&findings, arena);
     base_status status = schema_saga_load(path, arena, &definition, &findings);
     if (!base_failed(status))

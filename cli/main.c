@@ -6,7 +6,8 @@
 
 static const cli_command commands[] = {
     {"play", "drive a saga from standard input, in virtual time",
-     "usage: troupe play FILE... [--states] [--timers] [--until-quiet] [--sync] [--no-check]\n", cli_play},
+     "usage: troupe play FILE... [--states] [--timers] [--until-quiet] [--sync] [--no-check]\n",
+     cli_play},
 };
 
 int main(int argc, char **argv)

@@ -25,15 +25,16 @@ static void write_line(void *context, const base_value *line)
     base_slice json = {0};
     base_arena arena;
     base_arena_init(&arena, SIZE_MAX / 2);
-    if (base_failed(base_value_json(line, false, &arena, &json)) || fwrite(json.data, 1, json.size, p->out) != json.size ||
-        fputc('\n', p->out) == EOF)
+    if (base_failed(base_value_json(line, false, &arena, &json)) ||
+        fwrite(json.data, 1, json.size, p->out) != json.size || fputc('\n', p->out) == EOF)
         p->failed = true;
     base_arena_deinit(&arena);
 }
 
 /* ---- reading members ---- */
 
-static base_status refuse_others(const base_value *line, const char *const *known, base_error *error)
+static base_status refuse_others(const base_value *line, const char *const *known,
+                                 base_error *error)
 {
     base_slice names[24];
     size_t count = 0;
@@ -56,7 +57,8 @@ static base_status refuse_others(const base_value *line, const char *const *know
     return base_ok();
 }
 
-static base_status get_text(const base_value *line, const char *name, base_slice *text_out, base_error *error)
+static base_status get_text(const base_value *line, const char *name, base_slice *text_out,
+                            base_error *error)
 {
     const base_value *value = base_map_get_text(line, name);
     if (value == NULL)
@@ -68,14 +70,15 @@ static base_status get_text(const base_value *line, const char *name, base_slice
     return base_ok();
 }
 
-static base_status get_integer(const base_value *line, const char *name, int64_t minimum, int64_t maximum,
-                               int64_t *number_out, base_error *error)
+static base_status get_integer(const base_value *line, const char *name, int64_t minimum,
+                               int64_t maximum, int64_t *number_out, base_error *error)
 {
     const base_value *value = base_map_get_text(line, name);
     if (value == NULL)
         return base_ok();
     if (value->kind != BASE_INTEGER || value->integer < minimum || value->integer > maximum)
-        return base_error_set(error, BASE_BAD_INPUT, "\"%s\" must be a whole number from %lld to %lld", name,
+        return base_error_set(error, BASE_BAD_INPUT,
+                              "\"%s\" must be a whole number from %lld to %lld", name,
                               (long long)minimum, (long long)maximum);
     *number_out = value->integer;
     return base_ok();
@@ -88,7 +91,8 @@ static base_value get_data(const base_value *line)
 }
 
 /* A key may be written as a number. */
-static base_status get_key(const play *p, const base_value *line, base_slice *key_out, base_error *error)
+static base_status get_key(const play *p, const base_value *line, base_slice *key_out,
+                           base_error *error)
 {
     const base_value *value = base_map_get_text(line, "key");
     if (value != NULL && base_value_is_number(value))
@@ -100,8 +104,9 @@ static base_status get_key(const play *p, const base_value *line, base_slice *ke
 
 static base_status line_event(play *p, const base_value *line, base_error *error)
 {
-    static const char *const known[] = {"at",         "event",       "data",     "id",      "source",  "correlationid",
-                                        "causationid", "sagastep", "sagatry", "sagakey", "traceparent", NULL};
+    static const char *const known[] = {"at",      "event",         "data",        "id",
+                                        "source",  "correlationid", "causationid", "sagastep",
+                                        "sagatry", "sagakey",       "traceparent", NULL};
     base_slice name = {0};
     int64_t try_number = 0;
     saga_event event = {.data = get_data(line)};
@@ -121,7 +126,8 @@ static base_status line_event(play *p, const base_value *line, base_error *error
 
 static base_status line_answer(play *p, const base_value *line, base_error *error)
 {
-    static const char *const known[] = {"at", "answer", "to", "data", "key", "try", "gen", "id", "source", NULL};
+    static const char *const known[] = {"at",  "answer", "to", "data",   "key",
+                                        "try", "gen",    "id", "source", NULL};
     int64_t try_number = 0;
     int64_t gen = 0;
     saga_event event = {.data = get_data(line)};
@@ -135,7 +141,8 @@ static base_status line_answer(play *p, const base_value *line, base_error *erro
     BASE_TRY(get_integer(line, "gen", 1, INT32_MAX, &gen, error));
     const base_value *to = base_map_get_text(line, "to");
     if (to == NULL)
-        return base_error_set(error, BASE_BAD_INPUT, "an answer needs \"to\": a step's path or an output line's number");
+        return base_error_set(error, BASE_BAD_INPUT,
+                              "an answer needs \"to\": a step's path or an output line's number");
     if (to->kind == BASE_INTEGER)
         BASE_TRY(get_integer(line, "to", 1, INT64_MAX, &answer.to_line, error));
     else
@@ -149,7 +156,8 @@ static base_status line_abort(play *p, const base_value *line, base_error *error
 {
     static const char *const known[] = {"at", "abort", "key", "force", NULL};
     base_slice key = {0};
-    saga_command command = {.kind = SAGA_COMMAND_ABORT, .who = base_slice_of("play"), .data = base_value_null()};
+    saga_command command = {
+        .kind = SAGA_COMMAND_ABORT, .who = base_slice_of("play"), .data = base_value_null()};
     BASE_TRY(refuse_others(line, known, error));
     BASE_TRY(get_text(line, "abort", &command.reason, error));
     BASE_TRY(get_key(p, line, &key, error));
@@ -160,10 +168,12 @@ static base_status line_abort(play *p, const base_value *line, base_error *error
 
 static base_status line_resolve(play *p, const base_value *line, base_error *error)
 {
-    static const char *const known[] = {"at", "resolve", "act", "note", "data", "event", "key", NULL};
+    static const char *const known[] = {"at",   "resolve", "act", "note",
+                                        "data", "event",   "key", NULL};
     base_slice key = {0};
     base_slice act = {0};
-    saga_command command = {.kind = SAGA_COMMAND_RESOLVE, .who = base_slice_of("play"), .data = get_data(line)};
+    saga_command command = {
+        .kind = SAGA_COMMAND_RESOLVE, .who = base_slice_of("play"), .data = get_data(line)};
     BASE_TRY(refuse_others(line, known, error));
     BASE_TRY(get_text(line, "resolve", &command.step, error));
     BASE_TRY(get_text(line, "act", &act, error));
@@ -195,12 +205,14 @@ static base_status line_suspend(play *p, const base_value *line, base_error *err
 
 static base_status line_time(play *p, const base_value *line, base_error *error)
 {
-    static const char *const known[] = {"at", "event", "answer", "abort", "resolve", "suspend", NULL};
+    static const char *const known[] = {"at",      "event",   "answer", "abort",
+                                        "resolve", "suspend", NULL};
     (void)p;
     if (base_map_get_text(line, "at") == NULL || line->size > 1) {
         BASE_TRY(refuse_others(line, known, error));
-        return base_error_set(error, BASE_BAD_INPUT, "a line needs \"event\", \"answer\", \"abort\", \"resolve\", "
-                                                     "\"suspend\" or \"at\"");
+        return base_error_set(error, BASE_BAD_INPUT,
+                              "a line needs \"event\", \"answer\", \"abort\", \"resolve\", "
+                              "\"suspend\" or \"at\"");
     }
     return base_ok();
 }
@@ -239,7 +251,8 @@ static cli_exit read_lines(play *p, FILE *in, bool sync)
         base_error error;
         base_slice text = base_slice_make(buffer, (size_t)size);
         number++;
-        while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
+        while (text.size > 0 &&
+               (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
             text.size--;
         base_error_clear(&error);
         base_arena_reset(p->arena);
@@ -252,7 +265,8 @@ static cli_exit read_lines(play *p, FILE *in, bool sync)
             cli_error(&error);
             result = CLI_BAD_DATA;
         }
-        if (sync && result == CLI_OK && (fprintf(p->out, "{\"done\":%u}\n", number) < 0 || fflush(p->out) != 0))
+        if (sync && result == CLI_OK &&
+            (fprintf(p->out, "{\"done\":%u}\n", number) < 0 || fflush(p->out) != 0))
             p->failed = true;
     }
     free(buffer);
@@ -268,9 +282,10 @@ typedef struct options {
 
 static bool read_options(int argc, char **argv, options *o)
 {
-    static const struct option table[] = {{"states", no_argument, NULL, 's'},      {"timers", no_argument, NULL, 't'},
-                                          {"until-quiet", no_argument, NULL, 'q'}, {"sync", no_argument, NULL, 'y'},
-                                          {"no-check", no_argument, NULL, 'n'},    {NULL, 0, NULL, 0}};
+    static const struct option table[] = {
+        {"states", no_argument, NULL, 's'},      {"timers", no_argument, NULL, 't'},
+        {"until-quiet", no_argument, NULL, 'q'}, {"sync", no_argument, NULL, 'y'},
+        {"no-check", no_argument, NULL, 'n'},    {NULL, 0, NULL, 0}};
     int letter = 0;
     optind = 1;
     opterr = 0;

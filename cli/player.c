@@ -23,8 +23,8 @@ typedef struct sent {
 typedef struct instance {
     const saga_plan *plan;
     saga_state state;
-    base_arena arena;  /* holds the state */
-    uint64_t order;    /* timers up to this order are in the heap */
+    base_arena arena; /* holds the state */
+    uint64_t order;   /* timers up to this order are in the heap */
     uint64_t hash;
 } instance;
 
@@ -224,8 +224,8 @@ static bool table_grow(player *p)
 
 static size_t instance_add(player *p, const saga_plan *plan, base_slice key)
 {
-    if (!table_grow(p) ||
-        !reserve((void **)&p->instances, p->instance_count, &p->instance_capacity, sizeof(instance)))
+    if (!table_grow(p) || !reserve((void **)&p->instances, p->instance_count, &p->instance_capacity,
+                                   sizeof(instance)))
         return SIZE_MAX;
     const size_t index = p->instance_count++;
     instance *in = &p->instances[index];
@@ -280,8 +280,8 @@ static base_status line_end(line_writer *w, base_error *error)
     return base_ok();
 }
 
-static base_status line_simple(player *p, const saga_plan *plan, base_slice key, const char *what, const char *text,
-                               base_error *error)
+static base_status line_simple(player *p, const saga_plan *plan, base_slice key, const char *what,
+                               const char *text, base_error *error)
 {
     line_writer w = line_begin(p, plan, key);
     put_text(&w, what, base_slice_of(text));
@@ -293,7 +293,8 @@ static base_value data_of(const base_value *data)
     return data == NULL ? base_value_null() : *data;
 }
 
-static base_status remember_ask(player *p, size_t index, const saga_effect *effect, base_error *error)
+static base_status remember_ask(player *p, size_t index, const saga_effect *effect,
+                                base_error *error)
 {
     if (!reserve((void **)&p->asks, p->ask_count, &p->ask_capacity, sizeof(sent)))
         return no_memory(error);
@@ -312,13 +313,16 @@ static base_status remember_ask(player *p, size_t index, const saga_effect *effe
     return base_ok();
 }
 
-static base_status line_effect(player *p, size_t index, const saga_plan *plan, base_slice key, const saga_effect *effect,
-                               base_error *error)
+static base_status line_effect(player *p, size_t index, const saga_plan *plan, base_slice key,
+                               const saga_effect *effect, base_error *error)
 {
     static const char *const members[SAGA_EFFECT_COUNT] = {
-        [SAGA_EFFECT_ASK] = "ask",     [SAGA_EFFECT_UNDO] = "undo",
-        [SAGA_EFFECT_EMIT] = "emit",   [SAGA_EFFECT_PHASE] = "phase",
-        [SAGA_EFFECT_ALERT] = "alert", [SAGA_EFFECT_NOTE] = "note",
+        [SAGA_EFFECT_ASK] = "ask",
+        [SAGA_EFFECT_UNDO] = "undo",
+        [SAGA_EFFECT_EMIT] = "emit",
+        [SAGA_EFFECT_PHASE] = "phase",
+        [SAGA_EFFECT_ALERT] = "alert",
+        [SAGA_EFFECT_NOTE] = "note",
         [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
     };
     const bool asks = effect->kind == SAGA_EFFECT_ASK || effect->kind == SAGA_EFFECT_UNDO;
@@ -344,27 +348,29 @@ static base_status line_effect(player *p, size_t index, const saga_plan *plan, b
     return line_end(&w, error);
 }
 
-static base_status line_timer(player *p, const saga_plan *plan, base_slice key, const saga_change *change,
-                              base_error *error)
+static base_status line_timer(player *p, const saga_plan *plan, base_slice key,
+                              const saga_change *change, base_error *error)
 {
     const bool early = change->kind == SAGA_CHANGE_EARLY;
     const saga_timer_kind kind = early ? SAGA_TIMER_EARLY : (saga_timer_kind)change->number;
     const bool of_step = !early && change->step != SAGA_NONE;
     const base_slice path = of_step ? plan->steps[change->step].name : (base_slice){0};
     line_writer w = line_begin(p, plan, key);
-    const base_slice name = base_arena_print(&p->scratch, "%.*s%s%s", BASE_SLICE_ARG(path), of_step ? "." : "",
-                                             saga_timer_kind_name(kind));
+    const base_slice name = base_arena_print(&p->scratch, "%.*s%s%s", BASE_SLICE_ARG(path),
+                                             of_step ? "." : "", saga_timer_kind_name(kind));
     put_text(&w, "timer", name);
     put(&w, "due", base_value_integer(change->other));
     return line_end(&w, error);
 }
 
-static base_status write_lines(player *p, size_t index, const saga_plan *plan, const saga_entry *entry, base_error *error)
+static base_status write_lines(player *p, size_t index, const saga_plan *plan,
+                               const saga_entry *entry, base_error *error)
 {
     for (int32_t i = 0; i < entry->effect_count; i++)
         BASE_TRY(line_effect(p, index, plan, entry->key, &entry->effects[i], error));
     for (int32_t i = 0; p->options.timers && i < entry->change_count; i++) {
-        if (entry->changes[i].kind == SAGA_CHANGE_TIMER || entry->changes[i].kind == SAGA_CHANGE_EARLY)
+        if (entry->changes[i].kind == SAGA_CHANGE_TIMER ||
+            entry->changes[i].kind == SAGA_CHANGE_EARLY)
             BASE_TRY(line_timer(p, plan, entry->key, &entry->changes[i], error));
     }
     return base_ok();
@@ -384,7 +390,8 @@ static base_status write_state(player *p, const instance *in, base_error *error)
 
 /* ---- one input of one instance ---- */
 
-static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input, base_error *error);
+static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input,
+                        base_error *error);
 
 /* What waited for the instance comes in, in order (9). */
 static base_status feed_parked(player *p, const saga_plan *plan, base_slice key, base_error *error)
@@ -397,13 +404,15 @@ static base_status feed_parked(player *p, const saga_plan *plan, base_slice key,
         item->gone = true;
         if (base_failed(saga_event_of_value(item->record, &p->scratch, &event)))
             return no_memory(error);
-        saga_input input = {.kind = SAGA_INPUT_EVENT, .event_index = item->event_index, .event = &event};
+        saga_input input = {
+            .kind = SAGA_INPUT_EVENT, .event_index = item->event_index, .event = &event};
         BASE_TRY(feed(p, plan, key, &input, error));
     }
     return base_ok();
 }
 
-static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input, base_error *error)
+static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input,
+                        base_error *error)
 {
     static const base_slice no_key = {0};
     saga_state none;
@@ -431,7 +440,8 @@ static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_i
         return base_error_set(error, status.code, "the entry cannot be folded");
     saga_state_check(&in->state);
     if (was_suspended && (in->state.flags & SAGA_FLAG_SUSPENDED) == 0)
-        in->order = 0; /* timers that came due meanwhile were dropped from the heap: all go in again */
+        in->order =
+            0; /* timers that came due meanwhile were dropped from the heap: all go in again */
     if (!heap_sync(p, index))
         return no_memory(error);
     BASE_TRY(write_state(p, in, error));
@@ -474,8 +484,8 @@ static base_status fire(player *p, const due *item, base_error *error)
 base_status player_advance(player *p, int64_t at_ms, base_error *error)
 {
     if (at_ms < p->now_ms)
-        return base_error_set(error, BASE_BAD_INPUT, "time goes back: %lld after %lld", (long long)at_ms,
-                              (long long)p->now_ms);
+        return base_error_set(error, BASE_BAD_INPUT, "time goes back: %lld after %lld",
+                              (long long)at_ms, (long long)p->now_ms);
     while (p->heap_count > 0 && p->heap[0].due_ms <= at_ms) {
         const due item = heap_pop(p);
         BASE_TRY(fire(p, &item, error));
@@ -494,7 +504,8 @@ static bool is_stuck_retry(const player *p, const due *item)
     const saga_step_state *step = &p->instances[item->instance].state.steps[timer->step];
     if (timer->kind == SAGA_TIMER_UNDO || timer->kind == SAGA_TIMER_UNDO_BACKOFF)
         return step->u == SAGA_U_STUCK;
-    return (timer->kind == SAGA_TIMER_TRY || timer->kind == SAGA_TIMER_BACKOFF) && (step->flags & SAGA_STEP_STUCK) != 0;
+    return (timer->kind == SAGA_TIMER_TRY || timer->kind == SAGA_TIMER_BACKOFF) &&
+           (step->flags & SAGA_STEP_STUCK) != 0;
 }
 
 base_status player_until_quiet(player *p, base_error *error)
@@ -509,16 +520,19 @@ base_status player_until_quiet(player *p, base_error *error)
 
 /* ---- events ---- */
 
-static base_status park(player *p, const saga_plan *plan, const saga_route *route, const saga_event *event,
-                        base_error *error)
+static base_status park(player *p, const saga_plan *plan, const saga_route *route,
+                        const saga_event *event, base_error *error)
 {
     const saga_plan_event *known = &plan->events[route->event_index];
     if (known->early == SAGA_EARLY_DROP)
         return line_simple(p, plan, route->key, "dead_letter", "no_instance", error);
     base_value value;
-    parked item = {.plan = plan, .event_index = route->event_index, .key = base_arena_copy(&p->arena, route->key)};
+    parked item = {.plan = plan,
+                   .event_index = route->event_index,
+                   .key = base_arena_copy(&p->arena, route->key)};
     base_value *kept = BASE_ARENA_NEW(&p->arena, base_value);
-    if (kept == NULL || item.key.data == NULL || base_failed(saga_event_to_value(event, &p->scratch, &value)) ||
+    if (kept == NULL || item.key.data == NULL ||
+        base_failed(saga_event_to_value(event, &p->scratch, &value)) ||
         base_failed(base_value_copy(&value, &p->arena, kept)) ||
         !reserve((void **)&p->waiting, p->waiting_count, &p->waiting_capacity, sizeof(parked)))
         return no_memory(error);
@@ -530,7 +544,8 @@ static base_status park(player *p, const saga_plan *plan, const saga_route *rout
     return line_simple(p, plan, route->key, "note", "parked", error);
 }
 
-static base_status route(player *p, const saga_plan *plan, const saga_event *event, base_error *error)
+static base_status route(player *p, const saga_plan *plan, const saga_event *event,
+                         base_error *error)
 {
     saga_route to;
     base_error why;
@@ -557,7 +572,8 @@ static base_status route(player *p, const saga_plan *plan, const saga_event *eve
     return feed(p, plan, to.key, &input, error);
 }
 
-static base_status complete_event(player *p, const saga_plan *plan, int32_t index, saga_event *event, base_error *error)
+static base_status complete_event(player *p, const saga_plan *plan, int32_t index,
+                                  saga_event *event, base_error *error)
 {
     event->type = plan->events[index].type;
     event->time_ms = p->now_ms;
@@ -592,7 +608,8 @@ static base_status meant(const player *p, base_slice key, size_t *index_out, bas
     size_t live_count = 0;
     for (size_t i = 0; i < p->instance_count; i++) {
         const saga_state *state = &p->instances[i].state;
-        const bool fits = key.size != 0 ? base_slice_equal(state->key, key) : !saga_state_ended(state);
+        const bool fits =
+            key.size != 0 ? base_slice_equal(state->key, key) : !saga_state_ended(state);
         if (!fits)
             continue;
         live = i;
@@ -607,12 +624,15 @@ static base_status meant(const player *p, base_slice key, size_t *index_out, bas
         return base_ok();
     }
     if (live_count == 0)
-        return base_error_set(error, BASE_NOT_FOUND, "no instance%s%.*s%s", key.size == 0 ? "" : " has key \"",
-                              BASE_SLICE_ARG(key), key.size == 0 ? "" : "\"");
-    return base_error_set(error, BASE_BAD_INPUT, "%zu instances are meant; say which with \"key\"", live_count);
+        return base_error_set(error, BASE_NOT_FOUND, "no instance%s%.*s%s",
+                              key.size == 0 ? "" : " has key \"", BASE_SLICE_ARG(key),
+                              key.size == 0 ? "" : "\"");
+    return base_error_set(error, BASE_BAD_INPUT, "%zu instances are meant; say which with \"key\"",
+                          live_count);
 }
 
-static const sent *find_ask(const player *p, const player_answer *answer, size_t index, int32_t step, bool undo)
+static const sent *find_ask(const player *p, const player_answer *answer, size_t index,
+                            int32_t step, bool undo)
 {
     for (size_t i = p->ask_count; i > 0; i--) {
         const sent *ask = &p->asks[i - 1];
@@ -629,8 +649,8 @@ static const sent *find_ask(const player *p, const player_answer *answer, size_t
     return NULL;
 }
 
-static base_status find_path(const player *p, const player_answer *answer, size_t *index_out, int32_t *step_out,
-                             bool *undo_out, base_error *error)
+static base_status find_path(const player *p, const player_answer *answer, size_t *index_out,
+                             int32_t *step_out, bool *undo_out, base_error *error)
 {
     static const base_slice suffix = BASE_SLICE_LITERAL("/undo");
     base_slice path = answer->to;
@@ -640,7 +660,8 @@ static base_status find_path(const player *p, const player_answer *answer, size_
         path.size -= suffix.size;
     *step_out = saga_plan_step(p->instances[*index_out].plan, path);
     if (*step_out == SAGA_NONE)
-        return base_error_set(error, BASE_NOT_FOUND, "no step is called \"%.*s\"", BASE_SLICE_ARG(path));
+        return base_error_set(error, BASE_NOT_FOUND, "no step is called \"%.*s\"",
+                              BASE_SLICE_ARG(path));
     return base_ok();
 }
 
@@ -652,11 +673,14 @@ base_status player_answer_ask(player *p, const player_answer *answer, base_error
     if (answer->to_line == 0)
         BASE_TRY(find_path(p, answer, &index, &step, &undo, error));
     const sent *ask = find_ask(p, answer, index, step, undo);
-    const bool reactive = ask == NULL && step != SAGA_NONE && p->instances[index].plan->steps[step].ask == SAGA_NONE;
+    const bool reactive =
+        ask == NULL && step != SAGA_NONE && p->instances[index].plan->steps[step].ask == SAGA_NONE;
     if (ask == NULL && !reactive) {
         if (answer->to_line != 0)
-            return base_error_set(error, BASE_NOT_FOUND, "output line %lld is no ask", (long long)answer->to_line);
-        return base_error_set(error, BASE_NOT_FOUND, "\"%.*s\" was not asked", BASE_SLICE_ARG(answer->to));
+            return base_error_set(error, BASE_NOT_FOUND, "output line %lld is no ask",
+                                  (long long)answer->to_line);
+        return base_error_set(error, BASE_NOT_FOUND, "\"%.*s\" was not asked",
+                              BASE_SLICE_ARG(answer->to));
     }
     if (ask != NULL) {
         index = ask->instance;
@@ -681,7 +705,8 @@ base_status player_answer_ask(player *p, const player_answer *answer, base_error
 
 /* ---- commands ---- */
 
-base_status player_command(player *p, base_slice key, const saga_command *command, base_error *error)
+base_status player_command(player *p, base_slice key, const saga_command *command,
+                           base_error *error)
 {
     size_t index = 0;
     base_error why;
@@ -699,7 +724,8 @@ base_status player_command(player *p, base_slice key, const saga_command *comman
 bool player_in_trouble(const player *p)
 {
     for (size_t i = 0; i < p->instance_count; i++) {
-        if (saga_state_stuck(&p->instances[i].state) || p->instances[i].state.phase == SAGA_PHASE_DAMAGED)
+        if (saga_state_stuck(&p->instances[i].state) ||
+            p->instances[i].state.phase == SAGA_PHASE_DAMAGED)
             return true;
     }
     return false;

@@ -1,7 +1,7 @@
 /*
- * Private to the compiler of saga files (plan_compile.c, plan_steps.c, plan_conditions.c): what is being built, and how
- * the tree is read. Everything that is wrong becomes a finding and compiling goes on, so that an author sees all of it
- * at once; readers give a harmless default then.
+ * Private to the compiler of saga files (plan_compile.c, plan_steps.c, plan_conditions.c): what is
+ * being built, and how the tree is read. Everything that is wrong becomes a finding and compiling
+ * goes on, so that an author sees all of it at once; readers give a harmless default then.
  */
 #ifndef SAGA_COMPILE_H
 #define SAGA_COMPILE_H
@@ -34,13 +34,15 @@ typedef struct compile {
     int32_t role_capacity;
 } compile;
 
-/* What an event is to the saga where it is named: decides service and topic when it is not declared. */
+/* What an event is to the saga where it is named: decides service and topic when it is not
+ * declared. */
 typedef enum compile_use {
     COMPILE_USE_DECLARED,
     COMPILE_USE_OUTCOME, /* emitted by the service */
     COMPILE_USE_ASK,     /* sent to the service */
     COMPILE_USE_END,     /* published by the engine */
-    COMPILE_USE_FACT     /* start, abort, signal: must be declared with `from` or `topic`, or be some step's outcome */
+    COMPILE_USE_FACT /* start, abort, signal: must be declared with `from` or `topic`, or be some
+                        step's outcome */
 } compile_use;
 
 /* ---- reading the tree (compile_read.c) ---- */

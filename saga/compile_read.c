@@ -1,9 +1,8 @@
 /* Reading the tree of a saga file while it is compiled: see compile.h. */
-#include "saga/compile.h"
-
 #include <stdarg.h>
 
 #include "base/assert.h"
+#include "saga/compile.h"
 
 base_error *compile_error(compile *c, const char *check, base_place place, const char *format, ...)
 {
@@ -53,7 +52,8 @@ int64_t compile_duration(compile *c, const base_value *map, const char *key, int
     if (value == NULL)
         return fallback_ms;
     int64_t ms = 0;
-    if (value->kind == BASE_STRING && !base_failed(saga_duration_parse(base_value_slice(value), &ms)))
+    if (value->kind == BASE_STRING &&
+        !base_failed(saga_duration_parse(base_value_slice(value), &ms)))
         return ms;
     base_error *error = NULL;
     if (value->kind == BASE_INTEGER) {
@@ -62,7 +62,8 @@ int64_t compile_duration(compile *c, const base_value *map, const char *key, int
         base_error_hint(error, "write %llds", (long long)value->integer);
     } else {
         const base_slice text = base_value_slice(value);
-        error = compile_error(c, "E107", value->place, "\"%s\" is no duration: \"%.*s\"", key, BASE_SLICE_ARG(text));
+        error = compile_error(c, "E107", value->place, "\"%s\" is no duration: \"%.*s\"", key,
+                              BASE_SLICE_ARG(text));
         base_error_hint(error, "write 500ms, 30s, 5m, 2h, 7d or ISO 8601 as PT1H30M");
     }
     return fallback_ms;
@@ -78,16 +79,18 @@ int32_t compile_permille(compile *c, const base_value *map, const char *key, int
     if (value->kind == BASE_STRING) {
         const base_slice text = base_value_slice(value);
         const bool percent = text.size > 1 && text.data[text.size - 1] == '%';
-        if (!percent || base_failed(base_number_parse(base_slice_make(text.data, text.size - 1), &number)))
+        if (!percent ||
+            base_failed(base_number_parse(base_slice_make(text.data, text.size - 1), &number)))
             number = base_value_null();
         scale = 10;
     }
     const base_value factor = base_value_integer(scale);
     base_value product;
     base_value whole;
-    if (base_value_is_number(&number) && !base_failed(base_number_multiply(&number, &factor, &product)) &&
-        !base_failed(base_number_round(&product, &whole)) && whole.kind == BASE_INTEGER && whole.integer >= 0 &&
-        whole.integer <= 1000000)
+    if (base_value_is_number(&number) &&
+        !base_failed(base_number_multiply(&number, &factor, &product)) &&
+        !base_failed(base_number_round(&product, &whole)) && whole.kind == BASE_INTEGER &&
+        whole.integer >= 0 && whole.integer <= 1000000)
         return (int32_t)whole.integer;
     (void)compile_error(c, "E101", value->place, "\"%s\" must be a number from 0 to 1000", key);
     return fallback;
@@ -127,8 +130,10 @@ bool compile_reserve(compile *c, void **array, int32_t count, int32_t *capacity,
 /* ---- expressions ---- */
 
 static const base_slice variable_names[SAGA_VARIABLE_COUNT] = {
-    [SAGA_VARIABLE_EVENT] = BASE_SLICE_LITERAL("event"),   [SAGA_VARIABLE_EVENTS] = BASE_SLICE_LITERAL("events"),
-    [SAGA_VARIABLE_STEPS] = BASE_SLICE_LITERAL("steps"),   [SAGA_VARIABLE_SAGA] = BASE_SLICE_LITERAL("saga"),
+    [SAGA_VARIABLE_EVENT] = BASE_SLICE_LITERAL("event"),
+    [SAGA_VARIABLE_EVENTS] = BASE_SLICE_LITERAL("events"),
+    [SAGA_VARIABLE_STEPS] = BASE_SLICE_LITERAL("steps"),
+    [SAGA_VARIABLE_SAGA] = BASE_SLICE_LITERAL("saga"),
     [SAGA_VARIABLE_NOW] = BASE_SLICE_LITERAL("now"),
 };
 
@@ -157,8 +162,9 @@ const saga_expr *compile_expr_value(compile *c, const base_value *value, const c
     if (value == NULL)
         return NULL;
     if (value->kind != BASE_STRING) {
-        base_error *error = compile_error(c, "E106", value->place, "\"%s\" must be a jq program in a text, not %s", key,
-                                          base_kind_name((base_kind)value->kind));
+        base_error *error =
+            compile_error(c, "E106", value->place, "\"%s\" must be a jq program in a text, not %s",
+                          key, base_kind_name((base_kind)value->kind));
         base_error_hint(error, "put it in quotes");
         return NULL;
     }
@@ -175,8 +181,8 @@ const saga_expr *compile_expr_value(compile *c, const base_value *value, const c
     if (base_failed(status)) {
         if (status.code == BASE_OUT_OF_MEMORY)
             c->failure = BASE_OUT_OF_MEMORY;
-        base_error *finding = compile_error(c, error.check[0] != '\0' ? error.check : "E106", value->place, "%s: %s", key,
-                                            error.text);
+        base_error *finding = compile_error(c, error.check[0] != '\0' ? error.check : "E106",
+                                            value->place, "%s: %s", key, error.text);
         if (error.hint[0] != '\0')
             base_error_hint(finding, "%s", error.hint);
         return NULL;

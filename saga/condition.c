@@ -1,18 +1,19 @@
 /*
- * Conditions (B.3): the value of a formula over facts, with four values. Facts only ever become true, so a value that is
- * decided stays (rules 18, 19, 60).
+ * Conditions (B.3): the value of a formula over facts, with four values. Facts only ever become
+ * true, so a value that is decided stays (rules 18, 19, 60).
  */
 #include "base/assert.h"
 #include "saga/work.h"
 
-#define OPERAND_MAX 256 /* of the value stack; more would need a formula of that many open operands */
+#define OPERAND_MAX                                                                                \
+    256 /* of the value stack; more would need a formula of that many open operands */
 
 typedef struct tally {
     int32_t count[4]; /* by saga_truth */
 } tally;
 
-/* What a step that is over without the fact says: skipped, or impossible. A step that waits for a human may still bring
- * it (28). */
+/* What a step that is over without the fact says: skipped, or impossible. A step that waits for a
+ * human may still bring it (28). */
 static saga_truth without(const work *w, int32_t step)
 {
     const saga_step_state *state = &w->state.steps[step];
@@ -44,7 +45,8 @@ static saga_truth step_value(const work *w, int32_t step)
     return w->state.steps[step].counted == SAGA_F_DONE ? SAGA_TRUE : without(w, step);
 }
 
-/* Rule 18: true when a step ended with it; skipped when every producer was; impossible when every one is over. */
+/* Rule 18: true when a step ended with it; skipped when every producer was; impossible when every
+ * one is over. */
 static saga_truth event_value(const work *w, int32_t index)
 {
     const saga_plan_event *event = &w->plan->events[index];
@@ -86,11 +88,13 @@ static saga_truth failed_value(const work *w, int32_t step)
 static saga_truth over_value(const work *w, int32_t step)
 {
     const saga_step_state *state = &w->state.steps[step];
-    return saga_f_over((saga_f)state->counted) && (state->flags & SAGA_STEP_STUCK) == 0 ? SAGA_TRUE : SAGA_UNDECIDED;
+    return saga_f_over((saga_f)state->counted) && (state->flags & SAGA_STEP_STUCK) == 0
+               ? SAGA_TRUE
+               : SAGA_UNDECIDED;
 }
 
-/* Rule 19. `all` is decided only when every member is: a short cut on impossible would let a pivot start beside an open
- * member. */
+/* Rule 19. `all` is decided only when every member is: a short cut on impossible would let a pivot
+ * start beside an open member. */
 static saga_truth combine(const saga_condition *condition, const tally *operands)
 {
     const int32_t true_count = operands->count[SAGA_TRUE];
@@ -164,7 +168,8 @@ static saga_truth formula_value(work *w, saga_formula formula)
     return (saga_truth)stack[0];
 }
 
-/* Both `when` and `after` are needed where both are given; none given starts with its block (A.6). */
+/* Both `when` and `after` are needed where both are given; none given starts with its block (A.6).
+ */
 saga_truth condition_of_step(work *w, int32_t step)
 {
     static const saga_condition both = {.kind = SAGA_CONDITION_ALL, .operand_count = 2};

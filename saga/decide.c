@@ -3,7 +3,8 @@
  *
  *   working copy of the state
  *     -> what the input does to its step            (10 to 17, 23 to 31, 38, 47)
- *     -> settle: turning back, debts, undos, early events, conditions, new steps; again until nothing changes (21, 59)
+ *     -> settle: turning back, debts, undos, early events, conditions, new steps; again until
+ * nothing changes (21, 59)
  *     -> ends                                       (48, 49)
  *   entry = input + changes + effects
  *
@@ -26,18 +27,22 @@ static void *copy_of(work *w, const void *items, size_t size)
     return copy;
 }
 
-/* What changes are applied to is copied; documents and payloads are shared. The dedupe ring is only read. */
+/* What changes are applied to is copied; documents and payloads are shared. The dedupe ring is only
+ * read. */
 static void copy_state(work *w, const saga_state *before)
 {
     saga_state *state = &w->state;
     *state = *before;
-    state->steps = (saga_step_state *)copy_of(w, before->steps, (size_t)before->step_count * sizeof(saga_step_state));
-    state->timers = (saga_timer *)copy_of(w, before->timers, (size_t)before->timer_count * sizeof(saga_timer));
+    state->steps = (saga_step_state *)copy_of(w, before->steps,
+                                              (size_t)before->step_count * sizeof(saga_step_state));
+    state->timers =
+        (saga_timer *)copy_of(w, before->timers, (size_t)before->timer_count * sizeof(saga_timer));
     state->timer_capacity = before->timer_count;
-    state->early = (saga_early_event *)copy_of(w, before->early, (size_t)before->early_count * sizeof(saga_early_event));
+    state->early = (saga_early_event *)copy_of(
+        w, before->early, (size_t)before->early_count * sizeof(saga_early_event));
     state->early_capacity = before->early_count;
-    state->events =
-        (const base_value **)copy_of(w, before->events, (size_t)before->event_count * sizeof(const base_value *));
+    state->events = (const base_value **)copy_of(
+        w, before->events, (size_t)before->event_count * sizeof(const base_value *));
     state->occurred = (uint8_t *)copy_of(w, before->occurred, (size_t)before->event_count);
 }
 
@@ -48,7 +53,8 @@ static bool starts(const work *w)
     return w->event_index != SAGA_NONE && w->plan->events[w->event_index].start != SAGA_NONE;
 }
 
-/* There is no instance, or only its tombstone, or one that ended and may begin again on another plan. */
+/* There is no instance, or only its tombstone, or one that ended and may begin again on another
+ * plan. */
 static void input_for_none(work *w, base_slice key)
 {
     if (w->input->kind != SAGA_INPUT_EVENT) {
@@ -76,11 +82,18 @@ static void input_timer(work *w)
         return;
     }
     if (timer->kind == SAGA_TIMER_EARLY) {
-        work_change(w, (saga_change){SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)timer->number, 0, {0}, NULL});
+        work_change(w,
+                    (saga_change){
+                        SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)timer->number, 0, {0}, NULL});
         work_alert(w, SAGA_NONE, "outcome_without_cause", (base_slice){0});
         return;
     }
-    work_change(w, (saga_change){SAGA_CHANGE_TIMER_STOPPED, timer->step, timer->kind, (int64_t)timer->number, {0}, NULL});
+    work_change(w, (saga_change){SAGA_CHANGE_TIMER_STOPPED,
+                                 timer->step,
+                                 timer->kind,
+                                 (int64_t)timer->number,
+                                 {0},
+                                 NULL});
     if (timer->step == SAGA_NONE) {
         turn_request(w, (work_cause){"deadline", SAGA_NONE, {0}, {0}});
         return;
@@ -117,7 +130,8 @@ static void input_timer(work *w)
 static void take_input(work *w, base_slice key)
 {
     const saga_state *before = w->before;
-    const bool other_plan = memcmp(before->plan_hash, w->plan->hash, sizeof(before->plan_hash)) != 0;
+    const bool other_plan =
+        memcmp(before->plan_hash, w->plan->hash, sizeof(before->plan_hash)) != 0;
     if (before->phase == SAGA_PHASE_NONE || (before->flags & SAGA_FLAG_PURGED) != 0 || other_plan) {
         input_for_none(w, key);
         return;
@@ -212,8 +226,9 @@ static void settle(work *w)
 
 /* ---- the whole ---- */
 
-base_status saga_decide(const saga_plan *plan, const saga_state *state, base_slice key, const saga_input *input,
-                        base_arena *arena, saga_entry *entry_out, base_error *error)
+base_status saga_decide(const saga_plan *plan, const saga_state *state, base_slice key,
+                        const saga_input *input, base_arena *arena, saga_entry *entry_out,
+                        base_error *error)
 {
     work *w = BASE_ARENA_NEW(arena, work);
     if (w == NULL)
@@ -235,14 +250,17 @@ base_status saga_decide(const saga_plan *plan, const saga_state *state, base_sli
         (w->state.flags & SAGA_FLAG_PURGED) == 0)
         settle(w);
     if (w->failure != BASE_OK)
-        return base_error_set(error, w->failure, "no memory to decide an input of instance \"%.*s\"", BASE_SLICE_ARG(key));
+        return base_error_set(error, w->failure,
+                              "no memory to decide an input of instance \"%.*s\"",
+                              BASE_SLICE_ARG(key));
     *entry_out = (saga_entry){.saga = plan->saga,
                               .key = state->phase == SAGA_PHASE_NONE ? key : state->key,
                               .incarnation = w->state.incarnation,
                               .seq = state->seq + 1,
                               .at_ms = w->now_ms,
                               .input = *input,
-                              .trace_parent = input->event == NULL ? (base_slice){0} : input->event->trace_parent,
+                              .trace_parent = input->event == NULL ? (base_slice){0}
+                                                                   : input->event->trace_parent,
                               .changes = w->changes,
                               .change_count = w->change_count,
                               .effects = w->effects,

@@ -1,4 +1,5 @@
-/* Operators' commands (38, 43, 47, 58) and the engine's own report that the log refused an event. */
+/* Operators' commands (38, 43, 47, 58) and the engine's own report that the log refused an event.
+ */
 #include "base/assert.h"
 #include "saga/work.h"
 
@@ -27,12 +28,14 @@ static int32_t command_step(const work *w, base_slice path, bool *undo_out)
     return saga_plan_step(w->plan, path);
 }
 
-/* `complete`: the human's outcome stands for the service's. The first of `emits` where none is named. */
+/* `complete`: the human's outcome stands for the service's. The first of `emits` where none is
+ * named. */
 static int32_t outcome(const work *w, int32_t step, base_slice name)
 {
     for (int32_t i = 0; i < w->plan->event_count; i++) {
         const saga_plan_event *event = &w->plan->events[i];
-        if (name.size != 0 && !base_slice_equal(event->name, name) && !base_slice_equal(event->type, name))
+        if (name.size != 0 && !base_slice_equal(event->name, name) &&
+            !base_slice_equal(event->type, name))
             continue;
         for (int32_t k = 0; k < event->role_count; k++) {
             const saga_event_role *role = &w->plan->roles[event->role_first + k];
@@ -127,7 +130,8 @@ static void command_resolve(work *w)
     const bool undo_stuck = state->u == SAGA_U_STUCK;
     const bool step_stuck = (state->flags & SAGA_STEP_STUCK) != 0;
     /* The path may leave out "/undo" where only the undo is stuck, or the act is one for undos. */
-    if (undo || command->act == SAGA_ACT_DONE_BY_HAND || command->act == SAGA_ACT_GIVE_UP || (undo_stuck && !step_stuck))
+    if (undo || command->act == SAGA_ACT_DONE_BY_HAND || command->act == SAGA_ACT_GIVE_UP ||
+        (undo_stuck && !step_stuck))
         resolve_undo(w, step, command->act);
     else if (step_stuck)
         resolve_step(w, step, command->act);
@@ -151,7 +155,8 @@ static void command_purge(work *w)
     work_flag(w, SAGA_FLAG_PURGED, true);
 }
 
-/* The log would not take the step's event: a human is called, nothing is asked again by itself (design.md, 5). */
+/* The log would not take the step's event: a human is called, nothing is asked again by itself
+ * (design.md, 5). */
 static void command_refused(work *w)
 {
     const saga_command *command = &w->input->command;

@@ -107,7 +107,8 @@ void receive_begin(work *w, base_slice key)
         work_timer(w, SAGA_TIMER_DEADLINE, SAGA_NONE, w->now_ms + w->plan->deadline_ms);
 }
 
-/* A start event for an instance that is there (11). The others of several start events are facts (A.5, 60). */
+/* A start event for an instance that is there (11). The others of several start events are facts
+ * (A.5, 60). */
 static void start_again(work *w)
 {
     const int32_t index = w->event_index;
@@ -126,7 +127,8 @@ static void start_again(work *w)
 
 /* ---- finding the step (13, 16) ---- */
 
-static bool id_is(const work *w, base_slice id, int32_t step, const char *kind, int64_t gen, int64_t try_number)
+static bool id_is(const work *w, base_slice id, int32_t step, const char *kind, int64_t gen,
+                  int64_t try_number)
 {
     char wanted[33];
     work_id(w->state.id, w->plan->steps[step].name, kind, gen, try_number, wanted);
@@ -194,7 +196,8 @@ static int32_t told_try(const work *w, int32_t step, const saga_event *event)
 
 static target told_target(const work *w, const saga_event_role *role, const saga_event *event)
 {
-    return (target){role->step, role->role, is_undo(role->role) ? 0 : told_try(w, role->step, event),
+    return (target){role->step, role->role,
+                    is_undo(role->role) ? 0 : told_try(w, role->step, event),
                     is_undo(role->role) ? gen_of_key(event->saga_key) : 0};
 }
 
@@ -213,13 +216,16 @@ static target find_by_path(const work *w, const saga_plan_event *event, const sa
     return no_target;
 }
 
-/* Which of several candidates is it meant for? The one that is open; of several the oldest (13). Smaller is better. */
+/* Which of several candidates is it meant for? The one that is open; of several the oldest (13).
+ * Smaller is better. */
 static uint64_t rank(const work *w, const saga_event_role *role)
 {
     const uint64_t worst = (uint64_t)1 << 60;
     const saga_step_state *state = &w->state.steps[role->step];
     if (is_undo(role->role))
-        return state->u == SAGA_U_UNDOING || state->u == SAGA_U_BACKOFF || state->u == SAGA_U_STUCK ? 0 : 3 * worst;
+        return state->u == SAGA_U_UNDOING || state->u == SAGA_U_BACKOFF || state->u == SAGA_U_STUCK
+                   ? 0
+                   : 3 * worst;
     if (state->f == SAGA_F_OPEN)
         return state->opened_order;
     if (state->f == SAGA_F_BACKOFF || state->f == SAGA_F_DUE)
@@ -269,7 +275,9 @@ static void deliver(work *w, target t)
         step_input(w, t.step, SAGA_F_ON_SUCCESS, t.try_number);
         return;
     case SAGA_ROLE_FAILS:
-        step_input(w, t.step, t.try_number == 0 || t.try_number == tries ? SAGA_F_ON_FAILURE : SAGA_F_ON_FAILURE_OLDER,
+        step_input(w, t.step,
+                   t.try_number == 0 || t.try_number == tries ? SAGA_F_ON_FAILURE
+                                                              : SAGA_F_ON_FAILURE_OLDER,
                    t.try_number);
         return;
     case SAGA_ROLE_BEATS:
@@ -301,7 +309,11 @@ void receive_keep(work *w)
         work_dead_letter(w, "too_many_early", (base_slice){0});
         return;
     }
-    work_change(w, (saga_change){SAGA_CHANGE_EARLY, SAGA_NONE, w->event_index, w->now_ms + event->early_for_ms, {0},
+    work_change(w, (saga_change){SAGA_CHANGE_EARLY,
+                                 SAGA_NONE,
+                                 w->event_index,
+                                 w->now_ms + event->early_for_ms,
+                                 {0},
                                  work_event_value(w)});
     work_note(w, SAGA_NONE, "early");
 }
@@ -329,7 +341,8 @@ void receive_offered(work *w, const saga_early_event *early)
     w->event = event;
     w->event_value = early->record;
     w->event_index = early->event;
-    work_change(w, (saga_change){SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)early->order, 0, {0}, NULL});
+    work_change(
+        w, (saga_change){SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)early->order, 0, {0}, NULL});
     deliver(w, find_target(w, w->event_index, event));
     w->event = was_event;
     w->event_value = was_value;

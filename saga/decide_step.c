@@ -1,5 +1,6 @@
 /*
- * Doing a step, and what comes after it was given up (B.4, B.5): one function an action of the machine's F table.
+ * Doing a step, and what comes after it was given up (B.4, B.5): one function an action of the
+ * machine's F table.
  */
 #include "base/assert.h"
 #include "base/hash.h"
@@ -10,7 +11,8 @@
 
 bool step_in_flight(const saga_step_state *step)
 {
-    return step->f == SAGA_F_OPEN || step->f == SAGA_F_BACKOFF || (step->f == SAGA_F_DUE && step->tries > 0);
+    return step->f == SAGA_F_OPEN || step->f == SAGA_F_BACKOFF ||
+           (step->f == SAGA_F_DUE && step->tries > 0);
 }
 
 static bool asked(const work *w, int32_t step)
@@ -33,7 +35,8 @@ static bool may_retry(const work *w, int32_t index)
     return retry->max == SAGA_FOREVER || step->tries - step->series <= retry->max;
 }
 
-/* Has some try before `before` no verdict? (24) Tries past 64 are not remembered and count as unanswered. */
+/* Has some try before `before` no verdict? (24) Tries past 64 are not remembered and count as
+ * unanswered. */
 static bool has_unanswered(const saga_step_state *step, int32_t before)
 {
     for (int32_t k = 1; k < before; k++) {
@@ -44,7 +47,8 @@ static bool has_unanswered(const saga_step_state *step, int32_t before)
 }
 
 /* min(cap, first x factor^(count-1)) x (1 +/- jitter x hash(instance, path, count)) (25). */
-int64_t step_delay(work *w, int32_t index, const saga_retry *retry, int32_t count, const char *direction)
+int64_t step_delay(work *w, int32_t index, const saga_retry *retry, int32_t count,
+                   const char *direction)
 {
     int64_t delay = retry->first_ms;
     for (int32_t k = 1; k < count && delay < retry->cap_ms && retry->factor_permille > 1000; k++) {
@@ -56,8 +60,9 @@ int64_t step_delay(work *w, int32_t index, const saga_retry *retry, int32_t coun
         delay = delay * retry->factor_permille / 1000;
     if (delay > retry->cap_ms)
         delay = retry->cap_ms;
-    const base_slice name = base_arena_print(w->arena, "%.*s/%.*s/%s/%d", BASE_SLICE_ARG(w->state.id),
-                                             BASE_SLICE_ARG(w->plan->steps[index].name), direction, (int)count);
+    const base_slice name =
+        base_arena_print(w->arena, "%.*s/%.*s/%s/%d", BASE_SLICE_ARG(w->state.id),
+                         BASE_SLICE_ARG(w->plan->steps[index].name), direction, (int)count);
     if (name.data == NULL) {
         w->failure = BASE_OUT_OF_MEMORY;
         return delay;
@@ -123,8 +128,10 @@ static bool make_ask(work *w, int32_t step)
         change.value = work_keep(w, value);
     }
     if (plan->key != NULL) {
-        if (!work_eval(w, plan->key, NULL, &value, &text) || value.kind != BASE_STRING || value.size == 0) {
-            expression_failed(w, step, text.size != 0 ? text : base_slice_of("key must give a text"));
+        if (!work_eval(w, plan->key, NULL, &value, &text) || value.kind != BASE_STRING ||
+            value.size == 0) {
+            expression_failed(w, step,
+                              text.size != 0 ? text : base_slice_of("key must give a text"));
             return false;
         }
         change.text = base_value_slice(&value);
@@ -158,7 +165,8 @@ static void open_try(work *w, int32_t index, bool series)
         publish_ask(w, index);
     if (plan->timeout_ms > 0)
         work_timer(w, SAGA_TIMER_TRY, index, w->now_ms + plan->timeout_ms);
-    if (series && asked(w, index) && forever(plan) && (work_step(w, index)->flags & SAGA_STEP_STUCK) == 0)
+    if (series && asked(w, index) && forever(plan) &&
+        (work_step(w, index)->flags & SAGA_STEP_STUCK) == 0)
         work_timer(w, SAGA_TIMER_STUCK, index, w->now_ms + plan->stuck_after_ms);
 }
 
@@ -204,11 +212,13 @@ static void apply_set(work *w, const base_value *after)
     if (base_failed(status))
         w->failure = status.code;
     for (size_t i = 0; i < count; i++)
-        work_change(w, (saga_change){SAGA_CHANGE_DATA, SAGA_NONE, edits[i].value == NULL, 0, edits[i].path, edits[i].value});
+        work_change(w, (saga_change){SAGA_CHANGE_DATA, SAGA_NONE, edits[i].value == NULL, 0,
+                                     edits[i].path, edits[i].value});
 }
 
 /* The outcome came, but it does not pass: the effect is there and must go (65). */
-static void outcome_unusable(work *w, int32_t step, const char *kind, base_slice end, base_slice text)
+static void outcome_unusable(work *w, int32_t step, const char *kind, base_slice end,
+                             base_slice text)
 {
     record_out(w, step, end, received_data(w));
     work_step_flag(w, step, SAGA_STEP_DOUBT, true);
@@ -226,12 +236,14 @@ static bool passes_check(work *w, int32_t index)
         return true;
     if (!work_eval(w, plan->check, NULL, &answer, &text)) {
         work_alert(w, index, "expression_error", text);
-        outcome_unusable(w, index, "expression_error", base_slice_of("saga.expression_error"), text);
+        outcome_unusable(w, index, "expression_error", base_slice_of("saga.expression_error"),
+                         text);
         return false;
     }
     if (saga_truthy(&answer))
         return true;
-    const base_slice end = base_arena_print(w->arena, "%.*s.check_failed", BASE_SLICE_ARG(plan->name));
+    const base_slice end =
+        base_arena_print(w->arena, "%.*s.check_failed", BASE_SLICE_ARG(plan->name));
     outcome_unusable(w, index, "check", end, (base_slice){0});
     return false;
 }
@@ -256,7 +268,8 @@ static void succeed(work *w, int32_t index, int32_t try_number)
     if (plan->set != NULL && !rest) {
         if (!work_eval(w, plan->set, NULL, &after, &text)) {
             work_alert(w, index, "expression_error", text);
-            outcome_unusable(w, index, "expression_error", base_slice_of("saga.expression_error"), text);
+            outcome_unusable(w, index, "expression_error", base_slice_of("saga.expression_error"),
+                             text);
             return;
         }
         apply_set(w, work_keep(w, after));
@@ -292,7 +305,8 @@ static void back_off(work *w, int32_t index)
     const saga_retry *retry = &w->plan->steps[index].retry;
     const bool stuck = (step->flags & SAGA_STEP_STUCK) != 0;
     const int64_t delay =
-        stuck ? retry->cap_ms : step_delay(w, index, retry, step->tries - step->series, "ask"); /* 70 */
+        stuck ? retry->cap_ms
+              : step_delay(w, index, retry, step->tries - step->series, "ask"); /* 70 */
     work_timer_stop(w, SAGA_TIMER_TRY, index);
     work_f(w, index, SAGA_F_BACKOFF, true);
     work_timer(w, SAGA_TIMER_BACKOFF, index, w->now_ms + delay);
@@ -321,7 +335,8 @@ void step_lost(work *w, int32_t index, const char *kind, base_slice reason)
     const saga_step *plan = &w->plan->steps[index];
     if (w->state.phase == SAGA_PHASE_COMPENSATING)
         return; /* turn_debts counts it */
-    if ((work_step(w, index)->flags & SAGA_STEP_REST) != 0 || plan->optional || w->state.phase != SAGA_PHASE_RUNNING) {
+    if ((work_step(w, index)->flags & SAGA_STEP_REST) != 0 || plan->optional ||
+        w->state.phase != SAGA_PHASE_RUNNING) {
         if (undo_is_owed_for(w, index))
             undo_input(w, index, SAGA_U_ON_OWE);
         return;
@@ -388,7 +403,8 @@ static void deadline(work *w, int32_t index)
 static bool acceptable(const work *w, int32_t index)
 {
     const saga_step *plan = &w->plan->steps[index];
-    if (plan->late != SAGA_LATE_ACCEPT || w->state.phase != SAGA_PHASE_RUNNING || w->cause.kind != NULL)
+    if (plan->late != SAGA_LATE_ACCEPT || w->state.phase != SAGA_PHASE_RUNNING ||
+        w->cause.kind != NULL)
         return false;
     for (int32_t i = 0; i < w->plan->step_count; i++) {
         const bool fed = ((plan->feeds[i / 64] >> (i % 64)) & 1) != 0;
@@ -462,7 +478,8 @@ static void verdict_late(work *w, int32_t index, int32_t try_number)
 static void drain(work *w, int32_t index)
 {
     const saga_step *plan = &w->plan->steps[index];
-    const bool undoable = plan->undo.kind == SAGA_UNDO_ASKED || plan->undo.kind == SAGA_UNDO_REACTIVE;
+    const bool undoable =
+        plan->undo.kind == SAGA_UNDO_ASKED || plan->undo.kind == SAGA_UNDO_REACTIVE;
     if (!asked(w, index) && !undoable) {
         step_stop_timers(w, index);
         work_f(w, index, SAGA_F_CANCELLED, true);
@@ -509,8 +526,9 @@ static void human_end(work *w, int32_t index, saga_f f)
     step_stop_timers(w, index);
     work_f(w, index, f, true);
     clear_stuck(w, index);
-    if (f == SAGA_F_FAILED && w->state.phase == SAGA_PHASE_RUNNING && (w->state.flags & SAGA_FLAG_PAST_PIVOT) == 0 &&
-        !w->plan->steps[index].optional && w->cause.kind == NULL)
+    if (f == SAGA_F_FAILED && w->state.phase == SAGA_PHASE_RUNNING &&
+        (w->state.flags & SAGA_FLAG_PAST_PIVOT) == 0 && !w->plan->steps[index].optional &&
+        w->cause.kind == NULL)
         w->cause = (work_cause){"operator", index, {0}, w->input->command.reason};
 }
 

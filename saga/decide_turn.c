@@ -17,10 +17,14 @@ static void record_cause(work *w, const work_cause *cause)
     base_map_builder map;
     base_map_begin(&map, w->arena);
     if (base_failed(put(&map, "kind", base_slice_of(cause->kind))) ||
-        base_failed(put(&map, "step", cause->step == SAGA_NONE ? (base_slice){0} : w->plan->steps[cause->step].name)) ||
-        base_failed(put(&map, "event", cause->event)) || base_failed(put(&map, "reason", cause->reason)))
+        base_failed(
+            put(&map, "step",
+                cause->step == SAGA_NONE ? (base_slice){0} : w->plan->steps[cause->step].name)) ||
+        base_failed(put(&map, "event", cause->event)) ||
+        base_failed(put(&map, "reason", cause->reason)))
         w->failure = BASE_OUT_OF_MEMORY;
-    work_change(w, (saga_change){SAGA_CHANGE_CAUSE, SAGA_NONE, 0, 0, {0}, work_keep(w, base_map_end(&map))});
+    work_change(w, (saga_change){
+                       SAGA_CHANGE_CAUSE, SAGA_NONE, 0, 0, {0}, work_keep(w, base_map_end(&map))});
 }
 
 static void enter(work *w, saga_phase phase)
@@ -63,12 +67,14 @@ void turn_request(work *w, work_cause cause)
         record_cause(w, &cause);
     if (pivot_in_flight(w)) {
         work_flag(w, SAGA_FLAG_ABORT_PENDING, true);
+        work_note(w, cause.step, "abort_pending");
         return;
     }
     turn_back(w);
 }
 
-/* Operator's abort --force past the pivot (43): all that can be undone is owed, the rest is listed by the damage. */
+/* Operator's abort --force past the pivot (43): all that can be undone is owed, the rest is listed
+ * by the damage. */
 void turn_force(work *w, base_slice reason)
 {
     const work_cause cause = {"operator", SAGA_NONE, {0}, reason};
@@ -79,7 +85,8 @@ void turn_force(work *w, base_slice reason)
     turn_back(w);
 }
 
-/* All debts are set before any undo is published; a step that ends while draining becomes owed then (39, 59). */
+/* All debts are set before any undo is published; a step that ends while draining becomes owed then
+ * (39, 59). */
 void turn_debts(work *w)
 {
     for (int32_t i = 0; i < w->plan->step_count && w->failure == BASE_OK; i++) {
@@ -160,7 +167,8 @@ static void publish_end(work *w, saga_end_kind kind)
         else
             work_alert(w, SAGA_NONE, "expression_error", text);
     }
-    saga_effect *effect = work_effect(w, SAGA_EFFECT_EMIT, SAGA_NONE, w->plan->events[end->event].name);
+    saga_effect *effect =
+        work_effect(w, SAGA_EFFECT_EMIT, SAGA_NONE, w->plan->events[end->event].name);
     effect->event = end->event;
     effect->gen = (int32_t)w->state.end_count;
     effect->data = data;
@@ -169,9 +177,10 @@ static void publish_end(work *w, saga_end_kind kind)
 
 static void end_with(work *w, saga_phase phase)
 {
-    static const saga_end_kind kinds[SAGA_PHASE_COUNT] = {[SAGA_PHASE_COMPLETED] = SAGA_END_COMPLETED,
-                                                          [SAGA_PHASE_COMPENSATED] = SAGA_END_COMPENSATED,
-                                                          [SAGA_PHASE_DAMAGED] = SAGA_END_DAMAGED};
+    static const saga_end_kind kinds[SAGA_PHASE_COUNT] = {
+        [SAGA_PHASE_COMPLETED] = SAGA_END_COMPLETED,
+        [SAGA_PHASE_COMPENSATED] = SAGA_END_COMPENSATED,
+        [SAGA_PHASE_DAMAGED] = SAGA_END_DAMAGED};
     const bool told = w->state.end_published == phase;
     enter(w, phase);
     work_timer_stop(w, SAGA_TIMER_DEADLINE, SAGA_NONE);
@@ -181,7 +190,8 @@ static void end_with(work *w, saga_phase phase)
     publish_end(w, kinds[phase]);
 }
 
-/* ---- ends.early (12): every step that is not over is cancelled; what is open is left to finish, for its debt only ---- */
+/* ---- ends.early (12): every step that is not over is cancelled; what is open is left to finish,
+ * for its debt only ---- */
 
 void turn_end_early(work *w)
 {
@@ -192,7 +202,8 @@ void turn_end_early(work *w)
     for (int32_t i = 0; i < w->plan->step_count; i++) {
         const saga_step *plan = &w->plan->steps[i];
         const saga_step_state *step = work_step(w, i);
-        const bool undoable = plan->undo.kind == SAGA_UNDO_ASKED || plan->undo.kind == SAGA_UNDO_REACTIVE;
+        const bool undoable =
+            plan->undo.kind == SAGA_UNDO_ASKED || plan->undo.kind == SAGA_UNDO_REACTIVE;
         work_step_flag(w, i, SAGA_STEP_STUCK, false);
         if (saga_f_over((saga_f)step->f))
             continue;

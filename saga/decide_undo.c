@@ -1,5 +1,6 @@
 /*
- * Undoing (B.8): one function an action of the machine's U table, and the question whose turn it is (44).
+ * Undoing (B.8): one function an action of the machine's U table, and the question whose turn it is
+ * (44).
  */
 #include "base/assert.h"
 #include "saga/work.h"
@@ -54,8 +55,8 @@ static void evaluate(work *w, int32_t index, const work_view *view)
     work_change(w, (saga_change){SAGA_CHANGE_UNDO_DATA, index, 0, 0, {0}, work_keep(w, value)});
 }
 
-/* The step has ended in a way that its undo may be for: keep what the undo needs, as things are now. `data` is the
- * document to look at; NULL: the present one. */
+/* The step has ended in a way that its undo may be for: keep what the undo needs, as things are
+ * now. `data` is the document to look at; NULL: the present one. */
 void undo_prepare(work *w, int32_t index, const base_value *data)
 {
     const saga_undo *undo = &w->plan->steps[index].undo;
@@ -76,7 +77,8 @@ void undo_prepare(work *w, int32_t index, const base_value *data)
 static void evaluate_late(work *w, int32_t index)
 {
     const saga_step_state *step = work_step(w, index);
-    if (!w->plan->steps[index].undo.late_view || (step->flags & SAGA_STEP_UNDO_READY) != 0 || step->undo_data == NULL)
+    if (!w->plan->steps[index].undo.late_view || (step->flags & SAGA_STEP_UNDO_READY) != 0 ||
+        step->undo_data == NULL)
         return;
     const work_view view = {.data = base_map_get_text(step->undo_data, "data"),
                             .steps = base_map_get_text(step->undo_data, "steps"),
@@ -98,8 +100,9 @@ bool undo_is_owed_for(const work *w, int32_t index)
     case SAGA_F_UNKNOWN:
         return (undo->of & SAGA_OF_UNKNOWN) != 0;
     case SAGA_F_FAILED:
-        return (step->flags & SAGA_STEP_DOUBT) != 0 ? (undo->of & (SAGA_OF_UNKNOWN | SAGA_OF_FAILED)) != 0
-                                                    : (undo->of & SAGA_OF_FAILED) != 0;
+        return (step->flags & SAGA_STEP_DOUBT) != 0
+                   ? (undo->of & (SAGA_OF_UNKNOWN | SAGA_OF_FAILED)) != 0
+                   : (undo->of & SAGA_OF_FAILED) != 0;
     case SAGA_F_WAITING:
     case SAGA_F_SKIPPED:
     case SAGA_F_DUE:
@@ -124,9 +127,12 @@ static void owe(work *w, int32_t index, bool again)
     if ((work_step(w, index)->flags & SAGA_STEP_UNDO_VOID) != 0)
         return; /* undo.if: nothing to undo (67) */
     work_u(w, index, SAGA_U_OWED);
-    if (again && (w->state.phase == SAGA_PHASE_COMPENSATED || w->state.phase == SAGA_PHASE_DAMAGED)) {
-        work_change(w, (saga_change){SAGA_CHANGE_PHASE, SAGA_NONE, SAGA_PHASE_COMPENSATING, 0, {0}, NULL});
-        work_phase_effect(w, SAGA_NONE, saga_phase_name(SAGA_PHASE_COMPENSATING)); /* reopened (29) */
+    if (again &&
+        (w->state.phase == SAGA_PHASE_COMPENSATED || w->state.phase == SAGA_PHASE_DAMAGED)) {
+        work_change(
+            w, (saga_change){SAGA_CHANGE_PHASE, SAGA_NONE, SAGA_PHASE_COMPENSATING, 0, {0}, NULL});
+        work_phase_effect(w, SAGA_NONE,
+                          saga_phase_name(SAGA_PHASE_COMPENSATING)); /* reopened (29) */
     }
 }
 
@@ -174,11 +180,13 @@ static void publish_undo(work *w, int32_t index)
     if (plan->undo.kind == SAGA_UNDO_REACTIVE)
         return; /* the service undoes by itself (45a) */
     const base_slice key = work_saga_key(w, index);
-    saga_effect *effect = work_effect(w, SAGA_EFFECT_UNDO, index, w->plan->events[plan->undo.ask].name);
+    saga_effect *effect =
+        work_effect(w, SAGA_EFFECT_UNDO, index, w->plan->events[plan->undo.ask].name);
     effect->event = plan->undo.ask;
     effect->gen = step->gen;
     effect->try_number = step->undo_tries;
-    effect->saga_key = base_arena_print(w->arena, "%.*s/undo/%d", BASE_SLICE_ARG(key), (int)step->gen);
+    effect->saga_key =
+        base_arena_print(w->arena, "%.*s/undo/%d", BASE_SLICE_ARG(key), (int)step->gen);
     if (effect->saga_key.data == NULL)
         w->failure = BASE_OUT_OF_MEMORY;
     if (step->f == SAGA_F_UNKNOWN)
@@ -223,7 +231,8 @@ static void stick(work *w, int32_t index, const char *alert, bool retries_go_on)
 static void begin_generation(work *w, int32_t index)
 {
     evaluate_late(w, index);
-    work_change(w, (saga_change){SAGA_CHANGE_GEN, index, work_step(w, index)->gen + 1, 0, {0}, NULL});
+    work_change(w,
+                (saga_change){SAGA_CHANGE_GEN, index, work_step(w, index)->gen + 1, 0, {0}, NULL});
     if ((work_step(w, index)->flags & SAGA_STEP_UNDO_ERROR) != 0) {
         stick(w, index, "expression_error", false);
         return;
@@ -249,7 +258,8 @@ static void retry_later(work *w, int32_t index)
         stick(w, index, "stuck_undo", false);
         return;
     }
-    const int64_t delay = stuck ? retry->cap_ms : step_delay(w, index, retry, made, "undo"); /* 70 */
+    const int64_t delay =
+        stuck ? retry->cap_ms : step_delay(w, index, retry, made, "undo"); /* 70 */
     work_timer_stop(w, SAGA_TIMER_UNDO, index);
     if (!stuck)
         work_u(w, index, SAGA_U_BACKOFF);

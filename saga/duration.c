@@ -1,8 +1,7 @@
-/* Durations (A.1): "500ms 30s 5m 2h 7d", or ISO 8601 of weeks, days, hours, minutes and seconds. Years and months have no
- * fixed length and are refused. */
-#include "saga/plan.h"
-
+/* Durations (A.1): "500ms 30s 5m 2h 7d", or ISO 8601 of weeks, days, hours, minutes and seconds.
+ * Years and months have no fixed length and are refused. */
 #include "base/assert.h"
+#include "saga/plan.h"
 
 static const char *take_number(const char *at, const char *end, int64_t *number_out)
 {
@@ -33,7 +32,8 @@ static bool unit_of(base_slice unit, int64_t *ms_out)
     return false;
 }
 
-/* The designators of ISO 8601 in the order they must come in: P [nW] [nD] [T [nH] [nM] [n[.nnn]S]]. */
+/* The designators of ISO 8601 in the order they must come in: P [nW] [nD] [T [nH] [nM] [n[.nnn]S]].
+ */
 static int64_t designator_ms(char letter, bool in_time, int32_t *rank_out)
 {
     static const struct {

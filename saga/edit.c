@@ -1,4 +1,5 @@
-/* See edit.h. Both directions work on an explicit list, not by recursion: documents come from outside. */
+/* See edit.h. Both directions work on an explicit list, not by recursion: documents come from
+ * outside. */
 #include "saga/edit.h"
 
 /* Two subtrees still to be compared. */
@@ -21,8 +22,8 @@ static base_status add_edit(differ *d, base_slice path, const base_value *value)
 {
     if (d->count == d->capacity) {
         const size_t capacity = d->capacity == 0 ? 8 : d->capacity * 2;
-        saga_edit *grown = (saga_edit *)base_arena_grow(d->arena, d->edits, d->capacity * sizeof(saga_edit),
-                                                        capacity * sizeof(saga_edit));
+        saga_edit *grown = (saga_edit *)base_arena_grow(
+            d->arena, d->edits, d->capacity * sizeof(saga_edit), capacity * sizeof(saga_edit));
         if (grown == NULL)
             return base_status_of(BASE_OUT_OF_MEMORY);
         d->edits = grown;
@@ -32,7 +33,8 @@ static base_status add_edit(differ *d, base_slice path, const base_value *value)
     return base_ok();
 }
 
-static base_status add_pair(differ *d, const base_value *before, const base_value *after, base_slice path)
+static base_status add_pair(differ *d, const base_value *before, const base_value *after,
+                            base_slice path)
 {
     pair *p = BASE_ARENA_NEW(d->arena, pair);
     if (p == NULL)
@@ -43,7 +45,8 @@ static base_status add_pair(differ *d, const base_value *before, const base_valu
 }
 
 /* path + "/" + key, with ~ and / escaped. */
-static base_status path_join(base_arena *arena, base_slice path, base_slice key, base_slice *joined_out)
+static base_status path_join(base_arena *arena, base_slice path, base_slice key,
+                             base_slice *joined_out)
 {
     char *data = (char *)base_arena_alloc(arena, path.size + 1 + key.size * 2);
     if (data == NULL)
@@ -64,7 +67,8 @@ static base_status path_join(base_arena *arena, base_slice path, base_slice key,
     return base_ok();
 }
 
-static base_status path_index(base_arena *arena, base_slice path, size_t index, base_slice *joined_out)
+static base_status path_index(base_arena *arena, base_slice path, size_t index,
+                              base_slice *joined_out)
 {
     *joined_out = base_arena_print(arena, "%.*s/%zu", BASE_SLICE_ARG(path), index);
     return joined_out->data == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : base_ok();
@@ -127,8 +131,8 @@ static bool shared(const base_value *a, const base_value *b)
 {
     if (a == b)
         return true;
-    return a->kind == b->kind && (a->kind == BASE_LIST || a->kind == BASE_MAP) && a->size == b->size &&
-           (a->size == 0 || a->items == b->items);
+    return a->kind == b->kind && (a->kind == BASE_LIST || a->kind == BASE_MAP) &&
+           a->size == b->size && (a->size == 0 || a->items == b->items);
 }
 
 base_status saga_edit_diff(const base_value *before, const base_value *after, base_arena *arena,
@@ -196,8 +200,10 @@ static bool token_index(base_slice token, size_t *index_out)
     return true;
 }
 
-/* Copies the list at *at with room for one more, and gives the slot; a new slot at the end is null. */
-static base_status list_slot(base_value *at, base_slice token, base_arena *arena, base_value **slot_out)
+/* Copies the list at *at with room for one more, and gives the slot; a new slot at the end is null.
+ */
+static base_status list_slot(base_value *at, base_slice token, base_arena *arena,
+                             base_value **slot_out)
 {
     size_t index = 0;
     if (!token_index(token, &index) || index > at->size)
@@ -213,7 +219,8 @@ static base_status list_slot(base_value *at, base_slice token, base_arena *arena
 }
 
 /* The same for a map; with `gone` the member is left out and *slot_out is NULL. */
-static base_status map_slot(base_value *at, base_slice token, bool gone, base_arena *arena, base_value **slot_out)
+static base_status map_slot(base_value *at, base_slice token, bool gone, base_arena *arena,
+                            base_value **slot_out)
 {
     base_member *members = BASE_ARENA_ARRAY(arena, base_member, at->size + 1);
     if (members == NULL)

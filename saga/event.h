@@ -1,7 +1,7 @@
 /*
- * Event: a CloudEvent 1.0 as the core sees it, whatever it travelled as. Slices are borrowed. Attributes that were
- * absent are empty. The extensions that the language gives a meaning (docs/saga-language.md, A.3, wire mapping) have a
- * field; all others are in `others`.
+ * Event: a CloudEvent 1.0 as the core sees it, whatever it travelled as. Slices are borrowed.
+ * Attributes that were absent are empty. The extensions that the language gives a meaning
+ * (docs/saga-language.md, A.3, wire mapping) have a field; all others are in `others`.
  */
 #ifndef SAGA_EVENT_H
 #define SAGA_EVENT_H
@@ -20,9 +20,9 @@ typedef struct saga_attribute {
 typedef struct saga_event {
     base_slice id;
     base_slice source;
-    base_slice type;    /* full CloudEvents type */
+    base_slice type; /* full CloudEvents type */
     base_slice subject;
-    int64_t time_ms;    /* ce_time, or the record's time */
+    int64_t time_ms; /* ce_time, or the record's time */
     base_slice data_schema;
     base_slice content_type;
 

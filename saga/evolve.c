@@ -1,6 +1,6 @@
 /*
- * evolve: the fold. Every change is a fact; applying it looks at nothing but the change and the state. This file is all
- * that ever writes to a state.
+ * evolve: the fold. Every change is a fact; applying it looks at nothing but the change and the
+ * state. This file is all that ever writes to a state.
  */
 #include "base/assert.h"
 #include "saga/apply.h"
@@ -12,7 +12,8 @@ static base_status corrupt(void)
     return base_status_of(BASE_CORRUPT);
 }
 
-static base_status keep_value(const saga_applier *a, const base_value *value, const base_value **kept_out)
+static base_status keep_value(const saga_applier *a, const base_value *value,
+                              const base_value **kept_out)
 {
     if (value == NULL || a->borrow) {
         *kept_out = value;
@@ -37,7 +38,8 @@ static base_status keep_slice(const saga_applier *a, base_slice slice, base_slic
 }
 
 /* Room for one more item; the array moves when it is full. */
-static base_status reserve(base_arena *arena, void **items, int32_t count, int32_t *capacity, size_t item_size)
+static base_status reserve(base_arena *arena, void **items, int32_t count, int32_t *capacity,
+                           size_t item_size)
 {
     if (count < *capacity)
         return base_ok();
@@ -54,7 +56,8 @@ static base_status reserve(base_arena *arena, void **items, int32_t count, int32
 
 /* ---- timers: a list by (due, order) ---- */
 
-static int32_t timer_index(const saga_state *state, saga_timer_kind kind, int32_t step, uint64_t number)
+static int32_t timer_index(const saga_state *state, saga_timer_kind kind, int32_t step,
+                           uint64_t number)
 {
     for (int32_t i = 0; i < state->timer_count; i++) {
         const saga_timer *timer = &state->timers[i];
@@ -64,7 +67,8 @@ static int32_t timer_index(const saga_state *state, saga_timer_kind kind, int32_
     return SAGA_NONE;
 }
 
-const saga_timer *saga_timer_find(const saga_state *state, saga_timer_kind kind, int32_t step, uint64_t number)
+const saga_timer *saga_timer_find(const saga_state *state, saga_timer_kind kind, int32_t step,
+                                  uint64_t number)
 {
     const int32_t index = timer_index(state, kind, step, number);
     return index == SAGA_NONE ? NULL : &state->timers[index];
@@ -84,12 +88,14 @@ static base_status timer_start(const saga_applier *a, saga_timer timer)
 {
     saga_state *state = a->state;
     timer_stop(state, timer.kind, timer.step, timer.number);
-    BASE_TRY(reserve(a->arena, (void **)&state->timers, state->timer_count, &state->timer_capacity, sizeof(saga_timer)));
+    BASE_TRY(reserve(a->arena, (void **)&state->timers, state->timer_count, &state->timer_capacity,
+                     sizeof(saga_timer)));
     timer.order = ++state->order;
     int32_t at = state->timer_count;
     while (at > 0 && state->timers[at - 1].due_ms > timer.due_ms)
         at--;
-    memmove(&state->timers[at + 1], &state->timers[at], (size_t)(state->timer_count - at) * sizeof(saga_timer));
+    memmove(&state->timers[at + 1], &state->timers[at],
+            (size_t)(state->timer_count - at) * sizeof(saga_timer));
     state->timers[at] = timer;
     state->timer_count++;
     return base_ok();
@@ -101,7 +107,8 @@ static base_status change_timer(const saga_applier *a, const saga_change *change
         return corrupt();
     const saga_timer_kind kind = (saga_timer_kind)change->number;
     if (change->kind == SAGA_CHANGE_TIMER)
-        return timer_start(a, (saga_timer){.kind = kind, .step = change->step, .due_ms = change->other});
+        return timer_start(
+            a, (saga_timer){.kind = kind, .step = change->step, .due_ms = change->other});
     timer_stop(a->state, kind, change->step, (uint64_t)change->other);
     return base_ok();
 }
@@ -118,7 +125,9 @@ static base_status change_early(const saga_applier *a, const saga_change *change
     saga_early_event early = {.order = ++state->order, .event = (int32_t)change->number};
     BASE_TRY(keep_value(a, change->value, &early.record));
     state->early[state->early_count++] = early;
-    return timer_start(a, (saga_timer){.kind = SAGA_TIMER_EARLY, .step = SAGA_NONE, .number = early.order,
+    return timer_start(a, (saga_timer){.kind = SAGA_TIMER_EARLY,
+                                       .step = SAGA_NONE,
+                                       .number = early.order,
                                        .due_ms = change->other});
 }
 
@@ -129,7 +138,8 @@ static void early_taken(saga_state *state, uint64_t order)
         if (state->early[i].order != order)
             continue;
         state->early_count--;
-        memmove(&state->early[i], &state->early[i + 1], (size_t)(state->early_count - i) * sizeof(saga_early_event));
+        memmove(&state->early[i], &state->early[i + 1],
+                (size_t)(state->early_count - i) * sizeof(saga_early_event));
         return;
     }
 }
@@ -146,7 +156,8 @@ static base_status change_created(const saga_applier *a, const saga_change *chan
     memcpy(state->plan_hash, old.plan_hash, sizeof(state->plan_hash));
     state->seq = old.seq;
     state->at_ms = old.at_ms;
-    state->order = old.order; /* goes on over incarnations: an order names one timer of a key, ever */
+    state->order =
+        old.order; /* goes on over incarnations: an order names one timer of a key, ever */
     state->incarnation = (int32_t)change->number;
     state->started_ms = at_ms;
     state->step_count = a->plan->step_count;
@@ -196,7 +207,8 @@ static base_status change_data(const saga_applier *a, const saga_change *change)
     if (after == NULL)
         return base_status_of(BASE_OUT_OF_MEMORY);
     const base_value nothing = base_value_null();
-    BASE_TRY(saga_edit_apply(a->state->data == NULL ? &nothing : a->state->data, &edit, a->arena, after));
+    BASE_TRY(saga_edit_apply(a->state->data == NULL ? &nothing : a->state->data, &edit, a->arena,
+                             after));
     a->state->data = after;
     return base_ok();
 }
@@ -205,13 +217,15 @@ static base_status change_seen(const saga_applier *a, uint64_t hash)
 {
     saga_state *state = a->state;
     if (a->borrow)
-        return base_ok(); /* the ring is shared with the original, and nobody looks again within one input */
+        return base_ok(); /* the ring is shared with the original, and nobody looks again within one
+                             input */
     if (state->seen_count == SAGA_SEEN_MAX) {
         state->seen[state->seen_next] = hash;
         state->seen_next = (state->seen_next + 1) % SAGA_SEEN_MAX;
         return base_ok();
     }
-    BASE_TRY(reserve(a->arena, (void **)&state->seen, state->seen_count, &state->seen_capacity, sizeof(uint64_t)));
+    BASE_TRY(reserve(a->arena, (void **)&state->seen, state->seen_count, &state->seen_capacity,
+                     sizeof(uint64_t)));
     state->seen[state->seen_count++] = hash;
     return base_ok();
 }
@@ -245,7 +259,8 @@ static void step_f(saga_state *state, saga_step_state *step, saga_f f, bool coun
         step->ask_data = NULL;
 }
 
-static void step_try(saga_state *state, saga_step_state *step, const saga_change *change, int64_t at_ms)
+static void step_try(saga_state *state, saga_step_state *step, const saga_change *change,
+                     int64_t at_ms)
 {
     step->tries = (int32_t)change->number;
     if (step->opened_order == 0)
@@ -274,7 +289,8 @@ static base_status change_step(const saga_applier *a, const saga_change *change,
         step->u = (uint8_t)change->number;
         return base_ok();
     case SAGA_CHANGE_STEP_FLAG:
-        step->flags = (uint16_t)(change->other == 1 ? step->flags | change->number : step->flags & ~change->number);
+        step->flags = (uint16_t)(change->other == 1 ? step->flags | change->number
+                                                    : step->flags & ~change->number);
         return base_ok();
     case SAGA_CHANGE_ASK_DATA:
         BASE_TRY(keep_slice(a, change->text, &step->ask_key));
@@ -357,7 +373,8 @@ base_status saga_apply(const saga_applier *a, const saga_change *change, int64_t
     }
 }
 
-base_status saga_evolve(const saga_plan *plan, saga_state *state, const saga_entry *entry, base_arena *arena)
+base_status saga_evolve(const saga_plan *plan, saga_state *state, const saga_entry *entry,
+                        base_arena *arena)
 {
     if (entry->seq <= state->seq)
         return base_status_of(BASE_EXISTS);

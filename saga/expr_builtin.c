@@ -308,8 +308,9 @@ bool saga_builtin_refused_keyword(base_slice name, base_error *error)
 {
     static const char *const KEYWORDS[] = {"def", "import", "include", "module"};
     for (size_t i = 0; i < sizeof KEYWORDS / sizeof KEYWORDS[0]; i++) {
-        if (base_slice_is(name, KEYWORDS[i]))
+        if (base_slice_is(name, KEYWORDS[i])) {
             return refused(name, -1, error);
+        }
     }
     return false;
 }
@@ -322,8 +323,9 @@ static void unknown(base_slice name, size_t arity, base_error *error)
     base_slice names[BUILTIN_COUNT];
     size_t count = 0;
     for (size_t i = 0; i < BUILTIN_COUNT; i++) {
-        if (BUILTINS[i].name[0] == '_')
+        if (BUILTINS[i].name[0] == '_') {
             continue;
+        }
         names[count++] = base_slice_of(BUILTINS[i].name);
         if (base_slice_is(name, BUILTINS[i].name)) {
             base_error_hint(error, "\"%s\" takes %u argument%s", BUILTINS[i].name,
@@ -332,19 +334,22 @@ static void unknown(base_slice name, size_t arity, base_error *error)
         }
     }
     const base_slice near = base_error_nearest(name, names, count);
-    if (near.size > 0)
+    if (near.size > 0) {
         base_error_hint(error, "did you mean \"%.*s\"?", BASE_SLICE_ARG(near));
+    }
 }
 
 const saga_builtin *saga_builtin_find(base_slice name, size_t arity, bool inner, base_error *error)
 {
     for (size_t i = 0; i < BUILTIN_COUNT; i++) {
         if (BUILTINS[i].arity == arity && base_slice_is(name, BUILTINS[i].name) &&
-            (inner || name.data[0] != '_'))
+            (inner || name.data[0] != '_')) {
             return &BUILTINS[i];
+        }
     }
-    if (!refused(name, arity > 100 ? 100 : (int)arity, error))
+    if (!refused(name, arity > 100 ? 100 : (int)arity, error)) {
         unknown(name, arity, error);
+    }
     return NULL;
 }
 
@@ -359,14 +364,16 @@ saga_format saga_builtin_format(base_slice name, base_error *error)
     };
     base_slice names[SAGA_FORMAT_COUNT];
     for (size_t i = 0; i < SAGA_FORMAT_COUNT; i++) {
-        if (base_slice_is(name, FORMATS[i]))
+        if (base_slice_is(name, FORMATS[i])) {
             return (saga_format)i;
+        }
         names[i] = base_slice_of(FORMATS[i]);
     }
     (void)base_error_set(error, BASE_BAD_INPUT, "\"@%.*s\" is not a format", BASE_SLICE_ARG(name));
     base_error_check(error, "E106");
     const base_slice near = base_error_nearest(name, names, SAGA_FORMAT_COUNT);
-    if (near.size > 0)
+    if (near.size > 0) {
         base_error_hint(error, "did you mean \"@%.*s\"?", BASE_SLICE_ARG(near));
+    }
     return SAGA_FORMAT_COUNT;
 }

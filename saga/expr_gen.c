@@ -4,15 +4,17 @@
 /* ---- emitting ---- */
 static void fail(saga_generator *gen, base_code code)
 {
-    if (gen->failure == BASE_OK)
+    if (gen->failure == BASE_OK) {
         gen->failure = code;
+    }
 }
 
 static bool room(saga_generator *gen, void **items, size_t *capacity, size_t count,
                  size_t item_size)
 {
-    if (count < *capacity)
+    if (count < *capacity) {
         return true;
+    }
     const size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
     void *grown = base_arena_grow(gen->arena, *items, *capacity * item_size, wanted * item_size);
     if (grown == NULL) {
@@ -26,8 +28,9 @@ static bool room(saga_generator *gen, void **items, size_t *capacity, size_t cou
 
 static void use(saga_generator *gen, int32_t operand)
 {
-    if (operand == 0)
+    if (operand == 0) {
         gen->uses_input = true;
+    }
     if (operand > 0 && (size_t)operand <= gen->variable_count) {
         gen->uses[operand - 1].used = true;
         gen->uses[operand - 1].whole = true;
@@ -39,8 +42,9 @@ static uint32_t append(saga_generator *gen, saga_instr instr)
     void *code = gen->code;
     const bool fits = room(gen, &code, &gen->code_capacity, gen->code_count, sizeof instr);
     gen->code = code;
-    if (!fits)
+    if (!fits) {
         return 0;
+    }
     gen->code[gen->code_count] = instr;
     return (uint32_t)gen->code_count++;
 }
@@ -68,14 +72,16 @@ uint32_t saga_emit_call(saga_generator *gen, saga_native native, int32_t dst, in
 static void remember_member(saga_generator *gen, saga_variable_use *variable, base_slice name)
 {
     for (size_t i = 0; i < variable->count; i++) {
-        if (base_slice_equal(variable->names[i], name))
+        if (base_slice_equal(variable->names[i], name)) {
             return;
+        }
     }
     void *names = variable->names;
     const bool fits = room(gen, &names, &variable->capacity, variable->count, sizeof(base_slice));
     variable->names = names;
-    if (fits)
+    if (fits) {
         variable->names[variable->count++] = name;
+    }
 }
 
 void saga_emit_field(saga_generator *gen, int32_t dst, int32_t a, base_slice name, bool optional)
@@ -98,8 +104,9 @@ saga_instr *saga_instr_at(saga_generator *gen, uint32_t number)
 
 void saga_land(saga_generator *gen, uint32_t number)
 {
-    if (number < gen->code_count)
+    if (number < gen->code_count) {
         gen->code[number].target = (uint32_t)gen->code_count;
+    }
 }
 
 bool saga_is_single(const saga_generator *gen, uint32_t first)
@@ -113,8 +120,9 @@ bool saga_is_single(const saga_generator *gen, uint32_t first)
                            op == SAGA_OP_LIST_BEGIN || op == SAGA_OP_LIST_PUSH ||
                            op == SAGA_OP_LIST_END || op == SAGA_OP_KEY_CHECK || op == SAGA_OP_MAP ||
                            op == SAGA_OP_STRING || op == SAGA_OP_CALL || op == SAGA_OP_ERROR;
-        if (!plain || instr->optional)
+        if (!plain || instr->optional) {
             return false;
+        }
     }
     return true;
 }
@@ -132,15 +140,17 @@ int32_t saga_constant(saga_generator *gen, base_value value)
 {
     const bool word = value.kind == BASE_NULL || value.kind == BASE_BOOL;
     for (size_t i = 0; word && i < gen->constant_count; i++) {
-        if (gen->constants[i].kind == value.kind && gen->constants[i].truth == value.truth)
+        if (gen->constants[i].kind == value.kind && gen->constants[i].truth == value.truth) {
             return ~(int32_t)i;
+        }
     }
     void *constants = gen->constants;
     const bool fits =
         room(gen, &constants, &gen->constant_capacity, gen->constant_count, sizeof value);
     gen->constants = constants;
-    if (!fits)
+    if (!fits) {
         return 0;
+    }
     gen->constants[gen->constant_count] = value;
     return ~(int32_t)gen->constant_count++;
 }
@@ -158,8 +168,9 @@ static base_status push_frame(saga_generator *gen, saga_frame frame)
     void *frames = gen->frames;
     const bool fits = room(gen, &frames, &gen->frame_capacity, gen->frame_count, sizeof frame);
     gen->frames = frames;
-    if (fits)
+    if (fits) {
         gen->frames[gen->frame_count++] = frame;
+    }
     return base_status_of(gen->failure);
 }
 
@@ -181,8 +192,9 @@ static void push_operand(saga_generator *gen, int32_t operand)
     void *stack = gen->stack;
     const bool fits = room(gen, &stack, &gen->stack_capacity, gen->stack_count, sizeof operand);
     gen->stack = stack;
-    if (fits)
+    if (fits) {
         gen->stack[gen->stack_count++] = operand;
+    }
 }
 
 /* Moves what was stacked since `base` to the code's operands, in order, and gives the place of the
@@ -195,8 +207,9 @@ static int32_t settle_operands(saga_generator *gen, size_t base)
         const bool fits =
             room(gen, &operands, &gen->operand_capacity, gen->operand_count, sizeof(int32_t));
         gen->operands = operands;
-        if (fits)
+        if (fits) {
             gen->operands[gen->operand_count++] = gen->stack[i];
+        }
     }
     gen->stack_count = base;
     return (int32_t)first;
@@ -229,8 +242,9 @@ static base_status gen_variable(saga_generator *gen, saga_frame *frame)
 static base_status gen_field(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, node->a, frame->in, frame->path);
+    }
     const int32_t dst = saga_register(gen);
     if (frame->path) {
         const uint32_t number = saga_emit(gen, SAGA_OP_STEP_INDEX, dst, gen->result,
@@ -246,8 +260,9 @@ static base_status gen_field(saga_generator *gen, saga_frame *frame)
 static base_status gen_index(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, node->b, frame->in, false);
+    }
     if (frame->step == 1) {
         frame->keep[0] = gen->result;
         return saga_visit(gen, frame, 2, node->a, frame->in, frame->path);
@@ -264,14 +279,16 @@ static base_status gen_slice(saga_generator *gen, saga_frame *frame)
     const saga_node *node = frame->node;
     switch (frame->step) {
     case 0:
-        if (node->b != NULL)
+        if (node->b != NULL) {
             return saga_visit(gen, frame, 1, node->b, frame->in, false);
+        }
         gen->result = saga_constant(gen, base_value_null());
         /* fall through */
     case 1:
         frame->keep[0] = gen->result;
-        if (node->c != NULL)
+        if (node->c != NULL) {
             return saga_visit(gen, frame, 2, node->c, frame->in, false);
+        }
         gen->result = saga_constant(gen, base_value_null());
         /* fall through */
     case 2:
@@ -289,8 +306,9 @@ static base_status gen_slice(saga_generator *gen, saga_frame *frame)
 
 static base_status gen_each(saga_generator *gen, saga_frame *frame)
 {
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, frame->path);
+    }
     const int32_t dst = saga_register(gen);
     const uint32_t number = saga_emit(gen, frame->path ? SAGA_OP_STEP_EACH : SAGA_OP_EACH, dst,
                                       gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
@@ -300,10 +318,12 @@ static base_status gen_each(saga_generator *gen, saga_frame *frame)
 
 static base_status gen_pipe(saga_generator *gen, saga_frame *frame)
 {
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, frame->path);
-    if (frame->step == 1)
+    }
+    if (frame->step == 1) {
         return saga_visit(gen, frame, 2, frame->node->b, gen->result, frame->path);
+    }
     return saga_frame_done(gen, gen->result);
 }
 
@@ -328,8 +348,9 @@ static base_status gen_path(saga_generator *gen, saga_frame *frame)
 static base_status gen_binary(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, node->b, frame->in, false);
+    }
     if (frame->step == 1) {
         frame->keep[0] = gen->result;
         return saga_visit(gen, frame, 2, node->a, frame->in, false);
@@ -343,8 +364,9 @@ static base_status gen_binary(saga_generator *gen, saga_frame *frame)
 
 static base_status gen_negate(saga_generator *gen, saga_frame *frame)
 {
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, false);
+    }
     const int32_t dst = saga_register(gen);
     (void)saga_emit(gen, SAGA_OP_NEGATE, dst, gen->result, SAGA_OPERAND_NONE, SAGA_OPERAND_NONE);
     return saga_frame_done(gen, dst);
@@ -382,10 +404,12 @@ static base_status map_done(saga_generator *gen, saga_frame *frame)
 {
     const size_t base = (size_t)frame->keep[0];
     const size_t count = (gen->stack_count - base) / 2;
-    if (count == 0)
+    if (count == 0) {
         return saga_frame_done(gen, saga_constant(gen, base_value_map(NULL, 0)));
-    for (size_t i = base; i < gen->stack_count; i++)
+    }
+    for (size_t i = base; i < gen->stack_count; i++) {
         use(gen, gen->stack[i]);
+    }
     const int32_t first = settle_operands(gen, base);
     const int32_t dst = saga_register(gen);
     const uint32_t number =
@@ -405,25 +429,29 @@ static base_status gen_map(saga_generator *gen, saga_frame *frame)
         const saga_node *entry = frame->item;
         const int32_t key = gen->result;
         const saga_node_kind kind = entry->a->kind;
-        if (kind != SAGA_NODE_CONSTANT && kind != SAGA_NODE_STRING)
+        if (kind != SAGA_NODE_CONSTANT && kind != SAGA_NODE_STRING) {
             (void)saga_emit(gen, SAGA_OP_KEY_CHECK, SAGA_OPERAND_NONE, key, SAGA_OPERAND_NONE,
                             SAGA_OPERAND_NONE);
+        }
         push_operand(gen, key);
-        if (entry->b != NULL)
+        if (entry->b != NULL) {
             return saga_visit(gen, frame, 2, entry->b, frame->in, false);
+        }
         const int32_t value = saga_register(gen);
-        if (kind == SAGA_NODE_CONSTANT)
+        if (kind == SAGA_NODE_CONSTANT) {
             saga_emit_field(gen, value, frame->in, base_value_slice(&entry->a->value), false);
-        else
+        } else {
             (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in, key, SAGA_OPERAND_NONE);
+        }
         push_operand(gen, value);
         frame->item = entry->next;
     } else {
         push_operand(gen, gen->result);
         frame->item = frame->item->next;
     }
-    if (frame->item == NULL)
+    if (frame->item == NULL) {
         return map_done(gen, frame);
+    }
     return saga_visit(gen, frame, 1, frame->item->a, frame->in, false);
 }
 
@@ -435,10 +463,12 @@ static base_status gen_string(saga_generator *gen, saga_frame *frame)
     if (frame->step == 0) {
         frame->keep[0] = (int32_t)gen->stack_count;
         frame->keep[1] = 0;
-        for (const saga_node *part = node->list; part != NULL; part = part->next)
+        for (const saga_node *part = node->list; part != NULL; part = part->next) {
             frame->keep[1]++;
-        for (int32_t i = 0; i < 2 * frame->keep[1]; i++)
+        }
+        for (int32_t i = 0; i < 2 * frame->keep[1]; i++) {
             push_operand(gen, 0);
+        }
     } else if (gen->failure == BASE_OK) {
         int32_t *slot = &gen->stack[frame->keep[0] + 2 * frame->keep[1]];
         slot[0] = gen->result;
@@ -448,8 +478,9 @@ static base_status gen_string(saga_generator *gen, saga_frame *frame)
     if (frame->keep[1] > 0) {
         frame->keep[1]--;
         frame->item = node->list;
-        for (int32_t i = 0; i < frame->keep[1]; i++)
+        for (int32_t i = 0; i < frame->keep[1]; i++) {
             frame->item = frame->item->next;
+        }
         return saga_visit(gen, frame, 1, frame->item->a, frame->in, false);
     }
     const size_t base = (size_t)frame->keep[0];
@@ -488,23 +519,27 @@ static base_status gen_call(saga_generator *gen, saga_frame *frame)
     const saga_node *node = frame->node;
     if (frame->step == 0) {
         frame->keep[0] = frame->keep[1] = SAGA_OPERAND_NONE;
-        if (node->b != NULL)
+        if (node->b != NULL) {
             return saga_visit(gen, frame, 1, node->b, frame->in, false);
+        }
         frame->step = 1;
     } else if (frame->step == 1) {
         frame->keep[1] = gen->result;
     }
-    if (frame->step == 1 && node->a != NULL)
+    if (frame->step == 1 && node->a != NULL) {
         return saga_visit(gen, frame, 2, node->a, frame->in, false);
-    if (frame->step == 2)
+    }
+    if (frame->step == 2) {
         frame->keep[0] = gen->result;
+    }
     const int32_t dst = saga_register(gen);
-    if (frame->path && node->op == SAGA_NATIVE_GETPATH)
+    if (frame->path && node->op == SAGA_NATIVE_GETPATH) {
         (void)saga_emit(gen, SAGA_OP_STEP_GETPATH, dst, frame->in, frame->keep[0],
                         SAGA_OPERAND_NONE);
-    else
+    } else {
         (void)saga_emit_call(gen, (saga_native)node->op, dst, frame->in, frame->keep[0],
                              frame->keep[1]);
+    }
     return saga_frame_done(gen, dst);
 }
 
@@ -534,8 +569,9 @@ static base_status gen_range(saga_generator *gen, saga_frame *frame)
         return saga_visit(gen, frame, 2, node->b, frame->in, false);
     case 2:
         frame->keep[1] = gen->result;
-        if (node->c != NULL)
+        if (node->c != NULL) {
             return saga_visit(gen, frame, 3, node->c, frame->in, false);
+        }
         gen->result = saga_constant(gen, base_value_integer(1));
         break;
     default:
@@ -601,10 +637,11 @@ static base_status generate_all(saga_generator *gen, const saga_tree *tree)
     BASE_TRY(push_frame(gen, (saga_frame){.node = tree->root}));
     while (gen->frame_count > 0) {
         saga_frame *frame = &gen->frames[gen->frame_count - 1];
-        if (frame->bind)
+        if (frame->bind) {
             BASE_TRY(saga_gen_bind(gen, frame));
-        else
+        } else {
             BASE_TRY(HANDLERS[frame->node->kind](gen, frame));
+        }
     }
     (void)saga_emit(gen, SAGA_OP_RETURN, SAGA_OPERAND_NONE, gen->result, SAGA_OPERAND_NONE,
                     SAGA_OPERAND_NONE);
@@ -621,8 +658,9 @@ base_status saga_expr_generate(const saga_tree *tree, size_t variable_count, bas
                           .uses = BASE_ARENA_ARRAY(arena, saga_variable_use, variable_count + 1)};
     base_status status =
         gen.uses == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : generate_all(&gen, tree);
-    if (base_failed(status))
+    if (base_failed(status)) {
         return base_error_set(error, status.code, "%s", base_status_text(status));
+    }
     expr->code = gen.code;
     expr->code_count = gen.code_count;
     expr->constants = gen.constants;

@@ -68,8 +68,9 @@ base_status saga_gen_alternative(saga_generator *gen, saga_frame *frame)
         const int32_t a = gen->result;
         const bool single = !frame->path && saga_is_single(gen, (uint32_t)*fork + 1);
         const uint32_t unless = saga_emit(gen, SAGA_OP_UNLESS, NONE, a, NONE, NONE);
-        if (!single)
+        if (!single) {
             emit_move(gen, *found, truth(gen, true));
+        }
         *dst = saga_register(gen);
         emit_move(gen, *dst, a);
         *jump = (int32_t)emit_plain(gen, SAGA_OP_JUMP);
@@ -99,8 +100,9 @@ base_status saga_gen_logic(saga_generator *gen, saga_frame *frame)
     int32_t *unless = &frame->keep[0];
     int32_t *dst = &frame->keep[1];
     int32_t *jump = &frame->keep[2];
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, false);
+    }
     if (frame->step == 1) {
         *unless = (int32_t)saga_emit(gen, SAGA_OP_UNLESS, NONE, gen->result, NONE, NONE);
         *dst = saga_register(gen);
@@ -139,8 +141,9 @@ base_status saga_gen_if(saga_generator *gen, saga_frame *frame)
         emit_move(gen, *dst, gen->result);
         *jump = (int32_t)emit_plain(gen, SAGA_OP_JUMP);
         saga_land(gen, (uint32_t)*unless);
-        if (node->c != NULL)
+        if (node->c != NULL) {
             return saga_visit(gen, frame, 3, node->c, frame->in, frame->path);
+        }
         gen->result = frame->in;
         break;
     default:
@@ -174,8 +177,9 @@ base_status saga_gen_try(saga_generator *gen, saga_frame *frame)
         emit_move(gen, *dst, gen->result);
         *jump = (int32_t)emit_plain(gen, SAGA_OP_JUMP);
         saga_land(gen, (uint32_t)*number);
-        if (node->b != NULL)
+        if (node->b != NULL) {
             return saga_visit(gen, frame, 2, node->b, *error, frame->path);
+        }
         (void)emit_plain(gen, SAGA_OP_BACK);
     } else {
         emit_move(gen, *dst, gen->result);
@@ -213,8 +217,9 @@ base_status saga_gen_bind(saga_generator *gen, saga_frame *frame)
         frame->item = frame->item->next;
     }
     if (node->patterns->next != NULL) {
-        for (int32_t variable = node->variable; variable < node->variable_end; variable++)
+        for (int32_t variable = node->variable; variable < node->variable_end; variable++) {
             emit_move(gen, saga_variable_register(variable), saga_constant(gen, base_value_null()));
+        }
     }
     if (frame->item->next != NULL) {
         *attempt = (int32_t)saga_emit(gen, SAGA_OP_TRY, saga_register(gen), NONE, NONE, NONE);
@@ -238,8 +243,9 @@ base_status saga_gen_pattern_list(saga_generator *gen, saga_frame *frame)
         frame->item = frame->item->next;
         frame->keep[0]++;
     }
-    if (frame->item == NULL)
+    if (frame->item == NULL) {
         return saga_frame_done(gen, frame->in);
+    }
     const int32_t value = saga_register(gen);
     (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in,
                     saga_constant(gen, base_value_integer(frame->keep[0])), NONE);
@@ -248,20 +254,25 @@ base_status saga_gen_pattern_list(saga_generator *gen, saga_frame *frame)
 
 base_status saga_gen_pattern_map(saga_generator *gen, saga_frame *frame)
 {
-    if (frame->step == 0)
+    if (frame->step == 0) {
         frame->item = frame->node->list;
+    }
     if (frame->step == 1) {
         const int32_t value = saga_register(gen);
         (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in, gen->result, NONE);
-        if (frame->item->variable >= 0)
+        if (frame->item->variable >= 0) {
             emit_move(gen, saga_variable_register(frame->item->variable), value);
-        if (frame->item->b != NULL)
+        }
+        if (frame->item->b != NULL) {
             return saga_visit(gen, frame, 2, frame->item->b, value, false);
+        }
     }
-    if (frame->step != 0)
+    if (frame->step != 0) {
         frame->item = frame->item->next;
-    if (frame->item == NULL)
+    }
+    if (frame->item == NULL) {
         return saga_frame_done(gen, frame->in);
+    }
     return saga_visit(gen, frame, 1, frame->item->a, frame->in, false);
 }
 
@@ -335,8 +346,9 @@ base_status saga_gen_foreach(saga_generator *gen, saga_frame *frame)
     }
     case 4:
         emit_move(gen, *state, gen->result);
-        if (node->d != NULL)
+        if (node->d != NULL) {
             return saga_visit(gen, frame, 5, node->d, gen->result, frame->path);
+        }
         return saga_frame_done(gen, gen->result);
     default:
         return saga_frame_done(gen, gen->result);
@@ -380,8 +392,9 @@ base_status saga_gen_limit(saga_generator *gen, saga_frame *frame)
     const bool limit = frame->node->kind == SAGA_NODE_LIMIT;
     int32_t *count = &frame->keep[0];
     int32_t *mark = &frame->keep[1];
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, false);
+    }
     if (frame->step == 1) {
         *count = saga_register(gen);
         *mark = saga_register(gen);
@@ -433,8 +446,9 @@ base_status saga_gen_any_all(saga_generator *gen, saga_frame *frame)
         search_begin(gen, frame);
         return saga_visit(gen, frame, 1, frame->node->a, frame->in, false);
     }
-    if (frame->step == 1)
+    if (frame->step == 1) {
         return saga_visit(gen, frame, 2, frame->node->b, gen->result, false);
+    }
     if (any) {
         const uint32_t unless = saga_emit(gen, SAGA_OP_UNLESS, NONE, gen->result, NONE, NONE);
         const uint32_t jump = emit_plain(gen, SAGA_OP_JUMP);
@@ -462,14 +476,17 @@ static bool constant_path(saga_generator *gen, const saga_node *node, base_value
         count++;
         at = at->a;
     }
-    if (at->kind != SAGA_NODE_IDENTITY || count == 0)
+    if (at->kind != SAGA_NODE_IDENTITY || count == 0) {
         return false;
+    }
     base_value *keys = BASE_ARENA_ARRAY(gen->arena, base_value, count);
-    if (keys == NULL)
+    if (keys == NULL) {
         return false;
+    }
     *path_out = base_value_list(keys, count);
-    for (at = node; count > 0; at = at->a)
+    for (at = node; count > 0; at = at->a) {
         keys[--count] = at->kind == SAGA_NODE_FIELD ? at->value : at->b->value;
+    }
     return true;
 }
 
@@ -506,13 +523,15 @@ static void emit_new(saga_generator *gen, const saga_frame *frame, int32_t path,
 base_status saga_gen_assign(saga_generator *gen, saga_frame *frame)
 {
     int32_t *value = &frame->keep[3];
-    if (frame->step == 0)
+    if (frame->step == 0) {
         return saga_visit(gen, frame, 1, frame->node->b, frame->in, false);
+    }
     if (frame->step == 1) {
         *value = gen->result;
         base_value path;
-        if (!constant_path(gen, frame->node->a, &path))
+        if (!constant_path(gen, frame->node->a, &path)) {
             return follow(gen, frame, 2);
+        }
         const int32_t dst = saga_register(gen);
         (void)saga_emit_call(gen, SAGA_NATIVE_SETPATH, dst, frame->in, saga_constant(gen, path),
                              *value);
@@ -615,8 +634,9 @@ static base_status update_followed(saga_generator *gen, const saga_frame *frame)
     const int32_t state = frame->keep[KEEP_STATE];
     const int32_t path = frame->keep[KEEP_PATH];
     const bool update = frame->node->kind == SAGA_NODE_UPDATE;
-    if (update)
+    if (update) {
         (void)saga_emit(gen, SAGA_OP_CUT, NONE, frame->keep[KEEP_MARK], NONE, NONE);
+    }
     emit_new(gen, frame, path, gen->result);
     (void)emit_plain(gen, SAGA_OP_BACK);
     if (update) {
@@ -641,8 +661,9 @@ base_status saga_gen_update(saga_generator *gen, saga_frame *frame)
     base_value path;
     switch (frame->step) {
     case UPDATE_START:
-        if (frame->node->kind != SAGA_NODE_UPDATE)
+        if (frame->node->kind != SAGA_NODE_UPDATE) {
             return saga_visit(gen, frame, UPDATE_VALUE, frame->node->b, frame->in, false);
+        }
         gen->result = NONE;
         /* fall through */
     case UPDATE_VALUE:

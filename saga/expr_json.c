@@ -14,8 +14,9 @@ static base_status put_string(saga_text *text, base_slice string)
     size_t start = 0;
     for (size_t i = 0; i < string.size; i++) {
         const char c = string.data[i];
-        if ((uint8_t)c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+        if ((uint8_t)c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
             continue;
+        }
         BASE_TRY(saga_text_put(text, base_slice_make(string.data + start, i - start)));
         start = i + 1;
         static const char FROM[] = "\"\\\b\f\n\r\t";
@@ -75,8 +76,9 @@ static base_status push_write(saga_machine *machine, write_frame **frames, size_
         const size_t wanted = *capacity == 0 ? STACK_FIRST : 2 * *capacity;
         void *block = NULL;
         BASE_TRY(saga_machine_array(machine, wanted, sizeof(write_frame), &block));
-        if (*count > 0)
+        if (*count > 0) {
             memcpy(block, *frames, *count * sizeof(write_frame));
+        }
         *frames = block;
         *capacity = wanted;
     }
@@ -93,18 +95,21 @@ base_status saga_json_write(saga_text *text, const base_value *value, size_t siz
     while (text->size < size_max) {
         BASE_TRY(saga_machine_spend(text->machine, 1));
         BASE_TRY(put_scalar(text, next));
-        if ((next->kind == BASE_LIST || next->kind == BASE_MAP) && next->size > 0)
+        if ((next->kind == BASE_LIST || next->kind == BASE_MAP) && next->size > 0) {
             BASE_TRY(push_write(text->machine, &frames, &count, &capacity, next));
+        }
         while (count > 0 && frames[count - 1].index == frames[count - 1].value->size) {
             BASE_TRY(
                 saga_text_put_char(text, frames[count - 1].value->kind == BASE_LIST ? ']' : '}'));
             count--;
         }
-        if (count == 0)
+        if (count == 0) {
             return base_ok();
+        }
         write_frame *top = &frames[count - 1];
-        if (top->index > 0)
+        if (top->index > 0) {
             BASE_TRY(saga_text_put_char(text, ','));
+        }
         if (top->value->kind == BASE_LIST) {
             next = &top->value->items[top->index];
         } else {
@@ -138,8 +143,9 @@ static base_status bad_json(const json_reader *reader, const char *what)
 {
     const size_t shown = reader->json.size < 40 ? reader->json.size : 40;
     size_t end = shown;
-    while (end > 0 && end < reader->json.size && ((uint8_t)reader->json.data[end] & 0xc0) == 0x80)
+    while (end > 0 && end < reader->json.size && ((uint8_t)reader->json.data[end] & 0xc0) == 0x80) {
         end--;
+    }
     return SAGA_RAISE(reader->machine, "%s at character %zu (while parsing '%.*s%s')", what,
                       reader->position + 1, (int)end, reader->json.data,
                       end < reader->json.size ? "..." : "");
@@ -153,8 +159,9 @@ static char look(const json_reader *reader)
 static void skip_space(json_reader *reader)
 {
     while (look(reader) == ' ' || look(reader) == '\n' || look(reader) == '\t' ||
-           look(reader) == '\r')
+           look(reader) == '\r') {
         reader->position++;
+    }
 }
 
 /* An escape, past the backslash, into out; false when it is none. */
@@ -170,13 +177,15 @@ static bool read_escape(json_reader *reader, char out[4], size_t *size)
         reader->position++;
         return true;
     }
-    if (c != 'u')
+    if (c != 'u') {
         return false;
+    }
     const char *text = reader->json.data + reader->position + 1;
     const size_t rest = reader->json.size - reader->position - 1;
     const int32_t first = saga_expr_hex4(text, rest);
-    if (first < 0)
+    if (first < 0) {
         return false;
+    }
     uint32_t code_point = (uint32_t)first;
     reader->position += 5;
     if (first >= 0xd800 && first < 0xdc00 && rest >= 10 && text[4] == '\\' && text[5] == 'u') {
@@ -197,10 +206,12 @@ static base_status read_string(json_reader *reader, base_slice *out)
     size_t start = reader->position;
     for (;;) {
         const char c = look(reader);
-        if (reader->position >= reader->json.size)
+        if (reader->position >= reader->json.size) {
             return bad_json(reader, "Unfinished string");
-        if (c == '"')
+        }
+        if (c == '"') {
             break;
+        }
         if (c != '\\') {
             reader->position++;
             continue;
@@ -210,8 +221,9 @@ static base_status read_string(json_reader *reader, base_slice *out)
         reader->position++;
         char escaped[4];
         size_t size;
-        if (!read_escape(reader, escaped, &size))
+        if (!read_escape(reader, escaped, &size)) {
             return bad_json(reader, "Invalid escape");
+        }
         BASE_TRY(saga_text_put(&text, base_slice_make(escaped, size)));
         start = reader->position;
     }
@@ -229,14 +241,15 @@ static base_status read_string(json_reader *reader, base_slice *out)
 static base_status read_word(json_reader *reader, base_value *out)
 {
     const size_t start = reader->position;
-    while (look(reader) != '\0' && strchr(" \n\t\r,:[]{}\"", look(reader)) == NULL)
+    while (look(reader) != '\0' && strchr(" \n\t\r,:[]{}\"", look(reader)) == NULL) {
         reader->position++;
+    }
     const base_slice word = base_slice_make(reader->json.data + start, reader->position - start);
-    if (base_slice_is(word, "null"))
+    if (base_slice_is(word, "null")) {
         *out = base_value_null();
-    else if (base_slice_is(word, "true") || base_slice_is(word, "false"))
+    } else if (base_slice_is(word, "true") || base_slice_is(word, "false")) {
         *out = base_value_bool(word.size == 4);
-    else if (base_failed(base_number_parse(word, out))) {
+    } else if (base_failed(base_number_parse(word, out))) {
         reader->position = start;
         return bad_json(reader, word.size == 0 ? "Expected a value" : "Invalid literal");
     }
@@ -245,23 +258,26 @@ static base_status read_word(json_reader *reader, base_value *out)
 
 static base_status push_read(json_reader *reader, bool map)
 {
-    if (reader->count == BASE_VALUE_DEPTH_MAX)
+    if (reader->count == BASE_VALUE_DEPTH_MAX) {
         return bad_json(reader, "Exceeds depth limit for parsing");
+    }
     if (reader->count == reader->capacity) {
         const size_t wanted = reader->capacity == 0 ? STACK_FIRST : 2 * reader->capacity;
         void *block = NULL;
         BASE_TRY(saga_machine_array(reader->machine, wanted, sizeof(read_frame), &block));
-        if (reader->count > 0)
+        if (reader->count > 0) {
             memcpy(block, reader->frames, reader->count * sizeof(read_frame));
+        }
         reader->frames = block;
         reader->capacity = wanted;
     }
     read_frame *frame = &reader->frames[reader->count++];
     *frame = (read_frame){.map = map};
-    if (map)
+    if (map) {
         base_map_begin(&frame->members, reader->machine->arena);
-    else
+    } else {
         base_list_begin(&frame->list, reader->machine->arena);
+    }
     return base_ok();
 }
 
@@ -269,13 +285,15 @@ static base_status push_read(json_reader *reader, bool map)
 static base_status read_key(json_reader *reader)
 {
     skip_space(reader);
-    if (look(reader) != '"')
+    if (look(reader) != '"') {
         return bad_json(reader, "Object keys must be strings");
+    }
     base_slice key;
     BASE_TRY(read_string(reader, &key));
     skip_space(reader);
-    if (look(reader) != ':')
+    if (look(reader) != ':') {
         return bad_json(reader, "Objects must consist of key:value pairs");
+    }
     reader->position++;
     reader->frames[reader->count - 1].key = key;
     return base_ok();
@@ -293,8 +311,9 @@ static base_status read_value(json_reader *reader, base_value *value, bool *open
         *value = base_value_string(string);
         return base_ok();
     }
-    if (c != '[' && c != '{')
+    if (c != '[' && c != '{') {
         return read_word(reader, value);
+    }
     reader->position++;
     BASE_TRY(push_read(reader, c == '{'));
     skip_space(reader);
@@ -323,8 +342,9 @@ static base_status read_behind(json_reader *reader, base_value *value, bool *aga
         reader->position++;
         return top->map ? read_key(reader) : base_ok();
     }
-    if (c != (top->map ? '}' : ']'))
+    if (c != (top->map ? '}' : ']')) {
         return bad_json(reader, "Unfinished JSON term");
+    }
     reader->position++;
     *value = top->map ? base_map_end(&top->members) : base_list_end(&top->list);
     reader->count--;
@@ -341,17 +361,21 @@ base_status saga_json_read(saga_machine *machine, base_slice json, base_value *o
         BASE_TRY(saga_machine_spend(machine, 1));
         bool open;
         BASE_TRY(read_value(&reader, &value, &open));
-        if (open)
+        if (open) {
             continue;
+        }
         bool again = true;
-        while (again && reader.count > 0)
+        while (again && reader.count > 0) {
             BASE_TRY(read_behind(&reader, &value, &again));
-        if (reader.count == 0 && again)
+        }
+        if (reader.count == 0 && again) {
             break;
+        }
     }
     skip_space(&reader);
-    if (reader.position < json.size)
+    if (reader.position < json.size) {
         return bad_json(&reader, "Unexpected extra JSON values");
+    }
     *out = value;
     return base_ok();
 }

@@ -28,8 +28,9 @@ static void skip_space(saga_lexer *lexer)
     while (lexer->position < lexer->source.size) {
         const char c = peek(lexer, 0);
         if (c == '#') {
-            while (lexer->position < lexer->source.size && peek(lexer, 0) != '\n')
+            while (lexer->position < lexer->source.size && peek(lexer, 0) != '\n') {
                 lexer->position++;
+            }
         } else if (c == ' ' || c == '\n' || c == '\t' || c == '\r') {
             lexer->position++;
         } else {
@@ -50,28 +51,33 @@ static void finish(saga_lexer *lexer, saga_token *token, saga_token_kind kind, s
 static size_t name_size(const saga_lexer *lexer, size_t from)
 {
     size_t size = from;
-    while (is_name(peek(lexer, size)))
+    while (is_name(peek(lexer, size))) {
         size++;
+    }
     return size;
 }
 
 static size_t number_size(const saga_lexer *lexer)
 {
     size_t size = 0;
-    while (is_digit(peek(lexer, size)))
+    while (is_digit(peek(lexer, size))) {
         size++;
+    }
     if (peek(lexer, size) == '.') {
         size++;
-        while (is_digit(peek(lexer, size)))
+        while (is_digit(peek(lexer, size))) {
             size++;
+        }
     }
     if (peek(lexer, size) == 'e' || peek(lexer, size) == 'E') {
         size_t end = size + 1;
-        if (peek(lexer, end) == '+' || peek(lexer, end) == '-')
+        if (peek(lexer, end) == '+' || peek(lexer, end) == '-') {
             end++;
+        }
         if (is_digit(peek(lexer, end))) {
-            while (is_digit(peek(lexer, end)))
+            while (is_digit(peek(lexer, end))) {
                 end++;
+            }
             size = end;
         }
     }
@@ -112,13 +118,14 @@ static base_status symbol_next(saga_lexer *lexer, saga_token *token, base_error 
         finish(lexer, token, SAGA_TOKEN_SYMBOL, 0, 1);
         return base_ok();
     }
-    if (c == '\'')
+    if (c == '\'') {
         (void)base_error_set(error, BASE_BAD_INPUT, "strings are written in double quotes");
-    else if (c >= ' ' && c < 127)
+    } else if (c >= ' ' && c < 127) {
         (void)base_error_set(error, BASE_BAD_INPUT, "unexpected character \"%c\"", c);
-    else
+    } else {
         (void)base_error_set(error, BASE_BAD_INPUT, "unexpected character 0x%02x",
                              (unsigned)(uint8_t)c);
+    }
     return base_status_of(BASE_BAD_INPUT);
 }
 
@@ -127,31 +134,34 @@ base_status saga_lexer_next(saga_lexer *lexer, saga_token *token_out, base_error
     skip_space(lexer);
     saga_token *token = token_out;
     *token = (saga_token){.offset = (uint32_t)lexer->position, .end = (uint32_t)lexer->position};
-    if (lexer->position >= lexer->source.size)
+    if (lexer->position >= lexer->source.size) {
         return base_ok();
+    }
     const char c = peek(lexer, 0);
-    if (is_digit(c) || (c == '.' && is_digit(peek(lexer, 1))))
+    if (is_digit(c) || (c == '.' && is_digit(peek(lexer, 1)))) {
         finish(lexer, token, SAGA_TOKEN_NUMBER, 0, number_size(lexer));
-    else if (c == '.' && is_name_start(peek(lexer, 1)))
+    } else if (c == '.' && is_name_start(peek(lexer, 1))) {
         finish(lexer, token, SAGA_TOKEN_FIELD, 1, name_size(lexer, 1));
-    else if (c == '$' && is_name_start(peek(lexer, 1)))
+    } else if (c == '$' && is_name_start(peek(lexer, 1))) {
         finish(lexer, token, SAGA_TOKEN_BINDING, 1, name_size(lexer, 1));
-    else if (c == '@' && is_name(peek(lexer, 1)))
+    } else if (c == '@' && is_name(peek(lexer, 1))) {
         finish(lexer, token, SAGA_TOKEN_FORMAT, 1, name_size(lexer, 1));
-    else if (is_name_start(c))
+    } else if (is_name_start(c)) {
         finish(lexer, token, SAGA_TOKEN_NAME, 0, name_size(lexer, 0));
-    else if (c == '"')
+    } else if (c == '"') {
         finish(lexer, token, SAGA_TOKEN_QUOTE, 0, 1);
-    else
+    } else {
         return symbol_next(lexer, token, error);
+    }
     return base_ok();
 }
 
 /* ---- strings ---- */
 size_t saga_expr_utf8(uint32_t code_point, char out[4])
 {
-    if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff))
+    if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point <= 0xdfff)) {
         code_point = 0xfffd;
+    }
     if (code_point < 0x80) {
         out[0] = (char)code_point;
         return 1;
@@ -176,20 +186,22 @@ size_t saga_expr_utf8(uint32_t code_point, char out[4])
 
 int32_t saga_expr_hex4(const char *text, size_t size)
 {
-    if (size < 4)
+    if (size < 4) {
         return -1;
+    }
     int32_t number = 0;
     for (size_t i = 0; i < 4; i++) {
         const char c = text[i];
         int32_t digit;
-        if (is_digit(c))
+        if (is_digit(c)) {
             digit = c - '0';
-        else if (c >= 'a' && c <= 'f')
+        } else if (c >= 'a' && c <= 'f') {
             digit = c - 'a' + 10;
-        else if (c >= 'A' && c <= 'F')
+        } else if (c >= 'A' && c <= 'F') {
             digit = c - 'A' + 10;
-        else
+        } else {
             return -1;
+        }
         number = number * 16 + digit;
     }
     return number;
@@ -201,8 +213,9 @@ static base_status unicode_escape(saga_lexer *lexer, char *out, size_t *size, ba
     const char *text = lexer->source.data + lexer->position;
     const size_t rest = lexer->source.size - lexer->position;
     const int32_t first = saga_expr_hex4(text + 2, rest - 2);
-    if (first < 0)
+    if (first < 0) {
         return base_error_set(error, BASE_BAD_INPUT, "\\u needs four hexadecimal digits");
+    }
     uint32_t code_point = (uint32_t)first;
     size_t used = 6;
     if (first >= 0xd800 && first < 0xdc00 && rest >= 12 && text[6] == '\\' && text[7] == 'u') {
@@ -220,13 +233,15 @@ static base_status unicode_escape(saga_lexer *lexer, char *out, size_t *size, ba
 static base_status escape(saga_lexer *lexer, char *out, size_t *size, base_error *error)
 {
     const char c = peek(lexer, 1);
-    if (c == 'u')
+    if (c == 'u') {
         return unicode_escape(lexer, out, size, error);
+    }
     static const char FROM[] = "\"\\/bfnrt";
     static const char TO[] = "\"\\/\b\f\n\r\t";
     const char *found = c == '\0' ? NULL : strchr(FROM, c);
-    if (found == NULL)
+    if (found == NULL) {
         return base_error_set(error, BASE_BAD_INPUT, "unknown escape in a string");
+    }
     out[(*size)++] = TO[found - FROM];
     lexer->position += 2;
     return base_ok();
@@ -240,23 +255,27 @@ base_status saga_lexer_string(saga_lexer *lexer, base_arena *arena, base_slice *
     size_t end = lexer->position;
     while (end < lexer->source.size && lexer->source.data[end] != '"') {
         if (lexer->source.data[end] == '\\') {
-            if (end + 1 < lexer->source.size && lexer->source.data[end + 1] == '(')
+            if (end + 1 < lexer->source.size && lexer->source.data[end + 1] == '(') {
                 break;
+            }
             end++;
         }
         end++;
     }
-    if (end >= lexer->source.size)
+    if (end >= lexer->source.size) {
         return base_error_set(error, BASE_BAD_INPUT, "string is not closed");
+    }
     char *out = base_arena_alloc(arena, end - lexer->position + 1);
-    if (out == NULL)
+    if (out == NULL) {
         return base_error_set(error, BASE_OUT_OF_MEMORY, "out of memory");
+    }
     size_t size = 0;
     while (lexer->position < end) {
-        if (peek(lexer, 0) == '\\')
+        if (peek(lexer, 0) == '\\') {
             BASE_TRY(escape(lexer, out, &size, error));
-        else
+        } else {
             out[size++] = lexer->source.data[lexer->position++];
+        }
     }
     *end_out = peek(lexer, 0) == '"' ? SAGA_STRING_QUOTE : SAGA_STRING_INTERPOLATION;
     lexer->position += *end_out == SAGA_STRING_QUOTE ? 1 : 2;
@@ -272,24 +291,29 @@ static size_t normalise(base_slice text, char *out)
     size_t size = 0;
     size_t i = 0;
     if (i < text.size && (text.data[i] == '-' || text.data[i] == '+')) {
-        if (text.data[i] == '-')
+        if (text.data[i] == '-') {
             out[size++] = '-';
+        }
         i++;
     }
     size_t digits = 0;
-    while (i + 1 < text.size && text.data[i] == '0' && is_digit(text.data[i + 1]))
+    while (i + 1 < text.size && text.data[i] == '0' && is_digit(text.data[i + 1])) {
         i++;
-    for (; i < text.size && is_digit(text.data[i]); i++, digits++)
+    }
+    for (; i < text.size && is_digit(text.data[i]); i++, digits++) {
         out[size++] = text.data[i];
-    if (digits == 0)
+    }
+    if (digits == 0) {
         out[size++] = '0';
+    }
     if (i < text.size && text.data[i] == '.') {
         i++;
         size_t fraction = 0;
         for (; i + fraction < text.size && is_digit(text.data[i + fraction]); fraction++) {
         }
-        if (digits + fraction == 0)
+        if (digits + fraction == 0) {
             return 0;
+        }
         if (fraction > 0) {
             out[size++] = '.';
             memcpy(out + size, text.data + i, fraction);
@@ -305,11 +329,13 @@ static size_t normalise(base_slice text, char *out)
 
 base_status saga_expr_number(base_slice text, base_arena *arena, base_value *out)
 {
-    if (text.size == 0)
+    if (text.size == 0) {
         return base_status_of(BASE_BAD_INPUT);
+    }
     char *json = base_arena_alloc(arena, text.size + 1);
-    if (json == NULL)
+    if (json == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
+    }
     const size_t size = normalise(text, json);
     return base_number_parse(base_slice_make(json, size), out);
 }

@@ -15,8 +15,9 @@ base_status saga_machine_check_memory(const saga_machine *machine)
 base_status saga_machine_alloc(saga_machine *machine, size_t size, void **block_out)
 {
     const size_t used = machine->arena->used_size;
-    if (used > machine->memory_end || size > machine->memory_end - used)
+    if (used > machine->memory_end || size > machine->memory_end - used) {
         return base_status_of(BASE_BUDGET);
+    }
     *block_out = base_arena_alloc(machine->arena, size);
     return *block_out == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : base_ok();
 }
@@ -24,8 +25,9 @@ base_status saga_machine_alloc(saga_machine *machine, size_t size, void **block_
 base_status saga_machine_array(saga_machine *machine, size_t count, size_t item_size,
                                void **block_out)
 {
-    if (count > SIZE_MAX / 2 / item_size)
+    if (count > SIZE_MAX / 2 / item_size) {
         return base_status_of(BASE_BUDGET);
+    }
     return saga_machine_alloc(machine, count * item_size, block_out);
 }
 
@@ -40,8 +42,9 @@ base_status saga_machine_extend(saga_machine *machine, const void *block, size_t
             return base_ok();
         }
     }
-    if (more > SIZE_MAX / 4 || old_size > SIZE_MAX / 4)
+    if (more > SIZE_MAX / 4 || old_size > SIZE_MAX / 4) {
         return base_status_of(BASE_BUDGET);
+    }
     const size_t size = old_size + more;
     /* Room for more only where the block was not the first of its kind: most values are made once.
      */
@@ -49,10 +52,12 @@ base_status saga_machine_extend(saga_machine *machine, const void *block, size_t
     BASE_TRY(saga_machine_spend(machine, size / 64));
     void *copy = NULL;
     BASE_TRY(saga_machine_alloc(machine, capacity, &copy));
-    if (old_size > 0)
+    if (old_size > 0) {
         memcpy(copy, block, old_size);
-    if (capacity > size)
+    }
+    if (capacity > size) {
         machine->tails[machine->tail_next++ % SAGA_TAIL_COUNT] = (saga_tail){copy, size, capacity};
+    }
     *block_out = copy;
     return base_ok();
 }
@@ -66,8 +71,9 @@ base_status saga_raise(saga_machine *machine, const base_value *error)
 
 base_status saga_raise_text(saga_machine *machine, base_code code, base_slice text)
 {
-    if (text.data == NULL)
+    if (text.data == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
+    }
     BASE_TRY(saga_machine_check_memory(machine));
     machine->error = base_value_string(text);
     return base_status_of(code);
@@ -81,11 +87,13 @@ base_status saga_value_brief(saga_machine *machine, const base_value *value, siz
     base_slice brief = base_slice_make(text.data, text.size);
     if (brief.size > size_max) {
         size_t end = size_max - 3;
-        while (end > 0 && ((uint8_t)brief.data[end] & 0xc0) == 0x80)
+        while (end > 0 && ((uint8_t)brief.data[end] & 0xc0) == 0x80) {
             end--;
+        }
         brief = base_arena_print(machine->arena, "%.*s...", (int)end, brief.data);
-        if (brief.data == NULL)
+        if (brief.data == NULL) {
             return base_status_of(BASE_OUT_OF_MEMORY);
+        }
     }
     *text_out = brief;
     return base_ok();
@@ -130,8 +138,9 @@ static base_status fork_push(saga_machine *machine, saga_fork_kind kind, uint32_
             machine->fork_capacity == 0 ? FORKS_FIRST : machine->fork_capacity * 2;
         void *forks = NULL;
         BASE_TRY(saga_machine_array(machine, capacity, sizeof(saga_fork), &forks));
-        if (machine->fork_count > 0)
+        if (machine->fork_count > 0) {
             memcpy(forks, machine->forks, machine->fork_count * sizeof(saga_fork));
+        }
         machine->forks = forks;
         machine->fork_capacity = capacity;
     }
@@ -149,8 +158,9 @@ static base_status fork_push(saga_machine *machine, saga_fork_kind kind, uint32_
  * scalars are compared, and what lies in memory must lie in the same place. */
 static bool is_same(const base_value *a, const base_value *b)
 {
-    if (a->kind != b->kind)
+    if (a->kind != b->kind) {
         return false;
+    }
     switch ((base_kind)a->kind) {
     case BASE_NULL:
         return true;
@@ -219,8 +229,9 @@ static base_status step_index(saga_machine *machine, const saga_instr *instr)
 {
     const base_value *container = saga_operand(machine, instr->a);
     const base_value *key = saga_operand(machine, instr->b);
-    if (!is_same(container, &machine->at))
+    if (!is_same(container, &machine->at)) {
         return off_path_key(machine, key, container);
+    }
     base_value value;
     BASE_TRY(saga_index(machine, container, key, &value));
     BASE_TRY(path_step(machine, key, &value));
@@ -234,8 +245,9 @@ static base_status step_slice(saga_machine *machine, const saga_instr *instr)
     base_value key;
     BASE_TRY(saga_slice_key(machine, saga_operand(machine, instr->b),
                             saga_operand(machine, instr->c), &key));
-    if (!is_same(container, &machine->at))
+    if (!is_same(container, &machine->at)) {
         return off_path_key(machine, &key, container);
+    }
     base_value value;
     BASE_TRY(saga_index(machine, container, &key, &value));
     BASE_TRY(path_step(machine, &key, &value));
@@ -247,12 +259,14 @@ static base_status step_getpath(saga_machine *machine, const saga_instr *instr)
 {
     const base_value *root = saga_operand(machine, instr->a);
     const base_value *keys = saga_operand(machine, instr->b);
-    if (!is_same(root, &machine->at))
+    if (!is_same(root, &machine->at)) {
         return off_path(machine, "with result", root);
+    }
     base_value value;
     BASE_TRY(saga_path_get(machine, root, keys, &value));
-    for (size_t i = 0; i < keys->size; i++)
+    for (size_t i = 0; i < keys->size; i++) {
         BASE_TRY(path_step(machine, &keys->items[i], &value));
+    }
     machine->at = value;
     machine->registers[instr->dst] = value;
     return base_ok();
@@ -261,15 +275,17 @@ static base_status step_getpath(saga_machine *machine, const saga_instr *instr)
 static base_status path_end(saga_machine *machine, const saga_instr *instr)
 {
     const base_value *value = saga_operand(machine, instr->a);
-    if (!is_same(value, &machine->at))
+    if (!is_same(value, &machine->at)) {
         return off_path(machine, "with result", value);
+    }
     const size_t length = machine->path == NULL ? 0 : machine->path->length;
     void *block = NULL;
     BASE_TRY(saga_machine_array(machine, length, sizeof(base_value), &block));
     base_value *keys = block;
     size_t i = length;
-    for (const saga_path *path = machine->path; path != NULL; path = path->parent)
+    for (const saga_path *path = machine->path; path != NULL; path = path->parent) {
         keys[--i] = path->key;
+    }
     machine->built = true;
     machine->registers[instr->dst] = base_value_list(keys, length);
     machine->path = machine->saves[instr->c].path;
@@ -317,26 +333,30 @@ static base_status give_item(saga_machine *machine, const saga_instr *instr,
 static base_status each_begin(saga_machine *machine, const saga_instr *instr, uint32_t pc)
 {
     const base_value container = *saga_operand(machine, instr->a);
-    if (instr->op == SAGA_OP_STEP_EACH && !is_same(&container, &machine->at))
+    if (instr->op == SAGA_OP_STEP_EACH && !is_same(&container, &machine->at)) {
         return off_path(machine, "near attempt to iterate through", &container);
+    }
     if (!is_container(&container)) {
-        if (instr->optional)
+        if (instr->optional) {
             return base_status_of(BASE_NOT_FOUND);
+        }
         base_slice brief;
         BASE_TRY(saga_value_brief(machine, &container, BRIEF_KEY_SIZE, &brief));
         return SAGA_RAISE(machine, "Cannot iterate over %s (%.*s)", kind_name(&container),
                           BASE_SLICE_ARG(brief));
     }
-    if (container.size == 0)
+    if (container.size == 0) {
         return base_status_of(BASE_NOT_FOUND);
+    }
     return give_item(machine, instr, &container, 0, pc);
 }
 
 /* A value has been given; its items come next, before what is left of its neighbours. */
 static base_status recurse_into(saga_machine *machine, const base_value *value, uint32_t pc)
 {
-    if (!is_container(value) || value->size == 0)
+    if (!is_container(value) || value->size == 0) {
         return base_ok();
+    }
     saga_fork *fork;
     BASE_TRY(fork_push(machine, SAGA_FORK_RECURSE, pc, &fork));
     fork->value = *value;
@@ -347,8 +367,9 @@ static base_status recurse_into(saga_machine *machine, const base_value *value, 
 static base_status recurse_begin(saga_machine *machine, const saga_instr *instr, uint32_t pc)
 {
     const base_value value = *saga_operand(machine, instr->a);
-    if (instr->op == SAGA_OP_STEP_RECURSE && !is_same(&value, &machine->at))
+    if (instr->op == SAGA_OP_STEP_RECURSE && !is_same(&value, &machine->at)) {
         return off_path(machine, "near attempt to iterate through", &value);
+    }
     machine->registers[instr->dst] = value;
     return recurse_into(machine, &value, pc);
 }
@@ -379,8 +400,9 @@ static base_status range_next(saga_machine *machine, const saga_instr *instr,
     const base_value *by = saga_operand(machine, instr->c);
     const int order = base_number_compare(from, to);
     const bool up = !saga_number_negative(by);
-    if (saga_number_zero(by) || (up ? order >= 0 : order <= 0))
+    if (saga_number_zero(by) || (up ? order >= 0 : order <= 0)) {
         return base_status_of(BASE_NOT_FOUND);
+    }
     base_value next;
     const base_status status = base_number_add(from, by, &next);
     if (!base_failed(status)) {
@@ -398,8 +420,9 @@ static base_status range_begin(saga_machine *machine, const saga_instr *instr, u
 {
     const base_value from = *saga_operand(machine, instr->a);
     if (!base_value_is_number(&from) || !base_value_is_number(saga_operand(machine, instr->b)) ||
-        !base_value_is_number(saga_operand(machine, instr->c)))
+        !base_value_is_number(saga_operand(machine, instr->c))) {
         return SAGA_RAISE(machine, "Range bounds must be numeric");
+    }
     return range_next(machine, instr, &from, pc);
 }
 
@@ -413,17 +436,20 @@ static base_status limit_begin(saga_machine *machine, const saga_instr *instr)
         return base_ok();
     }
     const base_value one = base_value_integer(1);
-    if (!base_value_is_number(count))
+    if (!base_value_is_number(count)) {
         return saga_raise_two(machine, count, &one, "cannot be subtracted");
-    if (saga_number_zero(count))
+    }
+    if (saga_number_zero(count)) {
         return base_status_of(BASE_NOT_FOUND);
+    }
     if (saga_number_negative(count)) {
         machine->registers[instr->dst] = base_value_integer(-1);
         return base_ok();
     }
     base_value ceiling;
-    if (count->kind == BASE_NUMBER_TEXT || base_failed(base_number_ceil(count, &ceiling)))
+    if (count->kind == BASE_NUMBER_TEXT || base_failed(base_number_ceil(count, &ceiling))) {
         ceiling = base_value_integer(INT64_MAX);
+    }
     machine->registers[instr->dst] = base_value_integer(saga_integer_of(&ceiling));
     return base_ok();
 }
@@ -431,8 +457,9 @@ static base_status limit_begin(saga_machine *machine, const saga_instr *instr)
 static void limit_step(saga_machine *machine, const saga_instr *instr)
 {
     base_value *left = &machine->registers[instr->b];
-    if (left->integer > 0 && --left->integer == 0)
+    if (left->integer > 0 && --left->integer == 0) {
         machine->fork_count = (size_t)machine->registers[instr->a].integer;
+    }
 }
 
 /* nth(a; ...): how many values to pass over. */
@@ -441,18 +468,22 @@ static base_status nth_begin(saga_machine *machine, const saga_instr *instr)
     const base_value *index = saga_operand(machine, instr->a);
     const base_value one = base_value_integer(1);
     if (index->kind == BASE_NULL || index->kind == BASE_BOOL) {
-        if (index->kind == BASE_BOOL)
+        if (index->kind == BASE_BOOL) {
             return saga_raise_two(machine, index, &one, "cannot be added");
+        }
         machine->registers[instr->dst] = base_value_integer(0);
         return base_ok();
     }
-    if (!base_value_is_number(index))
+    if (!base_value_is_number(index)) {
         return saga_raise_two(machine, index, &one, "cannot be added");
-    if (saga_number_negative(index))
+    }
+    if (saga_number_negative(index)) {
         return SAGA_RAISE(machine, "nth doesn't support negative indices");
+    }
     base_value ceiling;
-    if (index->kind == BASE_NUMBER_TEXT || base_failed(base_number_ceil(index, &ceiling)))
+    if (index->kind == BASE_NUMBER_TEXT || base_failed(base_number_ceil(index, &ceiling))) {
         ceiling = base_value_integer(INT64_MAX);
+    }
     machine->registers[instr->dst] = base_value_integer(saga_integer_of(&ceiling));
     return base_ok();
 }
@@ -480,8 +511,9 @@ static base_status list_push(saga_machine *machine, const saga_instr *instr)
         void *block = NULL;
         BASE_TRY(saga_machine_array(machine, size == 0 ? 4 : 2 * size, sizeof(base_value), &block));
         items = block;
-        if (size > 0)
+        if (size > 0) {
             memcpy(items, list->items, size * sizeof(base_value));
+        }
         list->items = items;
     }
     memcpy((void *)(uintptr_t)&list->items[size], saga_operand(machine, instr->a),
@@ -492,8 +524,9 @@ static base_status list_push(saga_machine *machine, const saga_instr *instr)
 
 static base_status key_check(saga_machine *machine, const base_value *key)
 {
-    if (key->kind == BASE_STRING)
+    if (key->kind == BASE_STRING) {
         return base_ok();
+    }
     base_slice brief;
     BASE_TRY(saga_value_brief(machine, key, BRIEF_KEY_SIZE, &brief));
     return SAGA_RAISE(machine, "Cannot use %s (%.*s) as object key", kind_name(key),
@@ -519,8 +552,9 @@ static base_status map_build(saga_machine *machine, const saga_instr *instr)
 static base_status map_make(saga_machine *machine, const saga_instr *instr)
 {
     machine->built = true;
-    if (instr->c > MAP_PLAIN_MAX)
+    if (instr->c > MAP_PLAIN_MAX) {
         return map_build(machine, instr);
+    }
     const int32_t *operands = machine->expr->operands + instr->b;
     void *block = NULL;
     BASE_TRY(saga_machine_array(machine, (size_t)instr->c, sizeof(base_member), &block));
@@ -530,10 +564,12 @@ static base_status map_make(saga_machine *machine, const saga_instr *instr)
         const base_value *key = saga_operand(machine, operands[2 * i]);
         const base_slice name = base_slice_make(key->bytes, key->size);
         size_t at = 0;
-        while (at < count && !base_slice_equal(members[at].key, name))
+        while (at < count && !base_slice_equal(members[at].key, name)) {
             at++;
-        if (at == count)
+        }
+        if (at == count) {
             members[count++] = (base_member){.key = name};
+        }
         members[at].value = *saga_operand(machine, operands[2 * i + 1]);
     }
     machine->registers[instr->dst] = base_value_map(members, count);
@@ -554,8 +590,9 @@ static base_status string_make(saga_machine *machine, const saga_instr *instr)
     for (int32_t i = 0; i < instr->c; i++) {
         const base_value *part = saga_operand(machine, operands[2 * i]);
         base_value formatted = *part;
-        if (operands[2 * i + 1] == 0)
+        if (operands[2 * i + 1] == 0) {
             BASE_TRY(saga_format_run(machine, (saga_format)instr->sub, part, &formatted));
+        }
         BASE_TRY(saga_text_put(&text, base_value_slice(&formatted)));
     }
     machine->registers[instr->dst] = saga_text_value(&text);
@@ -572,8 +609,9 @@ static base_status assign_old(saga_machine *machine, const saga_instr *instr)
     saga_owner *owner = &machine->saves[instr->c].owner;
     const void *block = old.kind == BASE_LIST ? (const void *)old.items : (const void *)old.members;
     for (size_t i = 0; is_container(&old) && i < owner->count; i++) {
-        if (owner->blocks[i] == block)
+        if (owner->blocks[i] == block) {
             owner->count = 0;
+        }
     }
     machine->registers[instr->dst] = old;
     return base_ok();
@@ -585,8 +623,9 @@ static base_status field_get(saga_machine *machine, const saga_instr *instr)
     const base_value *container = saga_operand(machine, instr->a);
     const base_value *key = saga_operand(machine, instr->b);
     if (container->kind == BASE_MAP) {
-        if (container->size > SAGA_MAP_SCAN_MAX)
+        if (container->size > SAGA_MAP_SCAN_MAX) {
             BASE_TRY(saga_machine_spend(machine, container->size / SAGA_MAP_SCAN_MAX));
+        }
         const base_value *found = saga_map_find(container, base_slice_make(key->bytes, key->size));
         machine->registers[instr->dst] = found != NULL ? *found : base_value_null();
         return base_ok();
@@ -600,8 +639,9 @@ static base_status field_get(saga_machine *machine, const saga_instr *instr)
 static base_status into(saga_machine *machine, int32_t dst, base_status status,
                         const base_value *value)
 {
-    if (!base_failed(status))
+    if (!base_failed(status)) {
         machine->registers[dst] = *value;
+    }
     return status;
 }
 
@@ -701,8 +741,9 @@ static base_status go_back(saga_machine *machine, uint32_t *pc_out)
             return recurse_next(machine, instr, &fork.value, fork.index, fork.pc);
         case SAGA_FORK_RANGE: {
             const base_status status = range_next(machine, instr, &fork.value, fork.pc);
-            if (status.code != BASE_NOT_FOUND)
+            if (status.code != BASE_NOT_FOUND) {
                 return status;
+            }
             break;
         }
         case SAGA_FORK_TRY:
@@ -826,18 +867,21 @@ base_status saga_machine_next(saga_machine *machine, bool again, base_value *val
     for (;;) {
         while (base_failed(status)) {
             if (status.code == BASE_NOT_FOUND ||
-                (optional && catchable(status) && status.code != BASE_REFUSED))
+                (optional && catchable(status) && status.code != BASE_REFUSED)) {
                 status = go_back(machine, &pc);
-            else if (catchable(status))
+            } else if (catchable(status)) {
                 status = catch_error(machine, status, &pc);
-            else
+            } else {
                 return status;
+            }
             optional = false;
-            if (base_failed(status) && machine->fork_count == 0)
+            if (base_failed(status) && machine->fork_count == 0) {
                 return status;
+            }
         }
-        if (machine->steps == 0)
+        if (machine->steps == 0) {
             return base_status_of(BASE_BUDGET);
+        }
         machine->steps--;
         const saga_instr *instr = &code[pc];
         if (instr->op == SAGA_OP_RETURN) {
@@ -869,8 +913,9 @@ base_status saga_machine_init(saga_machine *machine, const saga_expr *expr, cons
     }
     machine->registers[0] = *input;
     for (uint32_t i = 0; i < expr->variable_count; i++) {
-        if (expr->uses[i].used)
+        if (expr->uses[i].used) {
             machine->registers[1 + i] = values[i] != NULL ? *values[i] : base_value_null();
+        }
     }
     return base_ok();
 }

@@ -5,8 +5,9 @@
 
 bool saga_number_negative(const base_value *number)
 {
-    if (number->kind == BASE_NUMBER_TEXT)
+    if (number->kind == BASE_NUMBER_TEXT) {
         return number->size > 0 && number->bytes[0] == '-';
+    }
     return number->integer < 0;
 }
 
@@ -19,21 +20,24 @@ bool saga_number_zero(const base_value *number)
 
 int64_t saga_integer_of(const base_value *number)
 {
-    if (number->kind == BASE_INTEGER)
+    if (number->kind == BASE_INTEGER) {
         return number->integer;
+    }
     const bool negative = saga_number_negative(number);
     base_value whole;
     if (number->kind == BASE_DECIMAL) {
         const base_status status =
             negative ? base_number_ceil(number, &whole) : base_number_floor(number, &whole);
-        if (!base_failed(status) && whole.kind == BASE_INTEGER)
+        if (!base_failed(status) && whole.kind == BASE_INTEGER) {
             return whole.integer;
+        }
     } else {
         /* Too many digits for a decimal, which may yet be a small number: compare. */
         const base_value one = base_value_integer(negative ? -1 : 1);
         const int order = base_number_compare(number, &one);
-        if (negative ? order > 0 : order < 0)
+        if (negative ? order > 0 : order < 0) {
             return 0;
+        }
         int64_t low = negative ? INT64_MIN : 1;
         int64_t high = negative ? -1 : INT64_MAX;
         while (low < high) {
@@ -41,10 +45,11 @@ int64_t saga_integer_of(const base_value *number)
                 low + (int64_t)(((uint64_t)high - (uint64_t)low + (negative ? 0 : 1)) / 2);
             const base_value probe = base_value_integer(middle);
             if (negative) {
-                if (base_number_compare(&probe, number) >= 0)
+                if (base_number_compare(&probe, number) >= 0) {
                     high = middle;
-                else
+                } else {
                     low = middle + 1;
+                }
             } else if (base_number_compare(&probe, number) <= 0) {
                 low = middle;
             } else {
@@ -61,13 +66,15 @@ static base_status number_error(saga_machine *machine, base_status status, const
                                 const base_value *b, const char *verb)
 {
     const char *why = "because the result is out of range";
-    if (status.code == BASE_UNSUPPORTED)
+    if (status.code == BASE_UNSUPPORTED) {
         why = "because numbers of more than 18 digits cannot be computed with";
-    else if (status.code == BASE_BAD_INPUT)
+    } else if (status.code == BASE_BAD_INPUT) {
         why = "because the divisor is zero";
+    }
     const base_slice text = base_arena_print(machine->arena, "cannot be %s %s", verb, why);
-    if (text.data == NULL)
+    if (text.data == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
+    }
     const base_status raised = saga_raise_two(machine, a, b, text.data);
     return raised.code == BASE_BAD_INPUT ? status : raised;
 }
@@ -112,16 +119,19 @@ static base_status add_maps(saga_machine *machine, const base_value *a, const ba
         *out = a->size == 0 ? *b : *a;
         return base_ok();
     }
-    if (b->size == 1)
+    if (b->size == 1) {
         return saga_map_put(machine, a, b->members[0].key, &b->members[0].value, out);
+    }
     BASE_TRY(saga_machine_spend(machine, a->size + b->size));
     base_map_builder builder;
     base_map_begin(&builder, machine->arena);
-    for (size_t i = 0; i < a->size; i++)
+    for (size_t i = 0; i < a->size; i++) {
         BASE_TRY(base_map_put(&builder, a->members[i].key, &a->members[i].value));
+    }
     BASE_TRY(saga_machine_check_memory(machine));
-    for (size_t i = 0; i < b->size; i++)
+    for (size_t i = 0; i < b->size; i++) {
         BASE_TRY(base_map_put(&builder, b->members[i].key, &b->members[i].value));
+    }
     *out = base_map_end(&builder);
     machine->built = true;
     return saga_machine_check_memory(machine);
@@ -139,12 +149,15 @@ base_status saga_add(saga_machine *machine, const base_value *a, const base_valu
         return base_failed(status) ? number_error(machine, status, a, b, "added") : status;
     }
     if (a->kind == b->kind) {
-        if (a->kind == BASE_STRING)
+        if (a->kind == BASE_STRING) {
             return add_strings(machine, a, b, out);
-        if (a->kind == BASE_LIST)
+        }
+        if (a->kind == BASE_LIST) {
             return add_lists(machine, a, b, out);
-        if (a->kind == BASE_MAP)
+        }
+        if (a->kind == BASE_MAP) {
             return add_maps(machine, a, b, out);
+        }
     }
     return saga_raise_two(machine, a, b, "cannot be added");
 }
@@ -163,8 +176,9 @@ static base_status subtract_lists(saga_machine *machine, const base_value *a, co
             BASE_TRY(saga_compare(machine, &a->items[i], &b->items[j], &order));
             found = order == 0;
         }
-        if (!found)
+        if (!found) {
             items[count++] = a->items[i];
+        }
     }
     *out = base_value_list(items, count);
     machine->built = true;
@@ -178,15 +192,17 @@ static base_status subtract(saga_machine *machine, const base_value *a, const ba
         const base_status status = base_number_subtract(a, b, out);
         return base_failed(status) ? number_error(machine, status, a, b, "subtracted") : status;
     }
-    if (a->kind == BASE_LIST && b->kind == BASE_LIST)
+    if (a->kind == BASE_LIST && b->kind == BASE_LIST) {
         return subtract_lists(machine, a, b, out);
+    }
     return saga_raise_two(machine, a, b, "cannot be subtracted");
 }
 
 base_status saga_negate(saga_machine *machine, const base_value *a, base_value *out)
 {
-    if (!base_value_is_number(a))
+    if (!base_value_is_number(a)) {
         return saga_raise_one(machine, a, "cannot be negated");
+    }
     const base_value zero = base_value_integer(0);
     const base_status status = base_number_subtract(&zero, a, out);
     return base_failed(status) ? number_error(machine, status, &zero, a, "subtracted") : status;
@@ -204,14 +220,16 @@ static base_status repeat(saga_machine *machine, const base_value *text, const b
         *out = base_value_string(base_slice_make("", 0));
         return base_ok();
     }
-    if (count > REPEAT_SIZE_MAX / text->size)
+    if (count > REPEAT_SIZE_MAX / text->size) {
         return base_status_of(BASE_BUDGET);
+    }
     void *block = NULL;
     BASE_TRY(saga_machine_spend(machine, count / 8));
     BASE_TRY(saga_machine_alloc(machine, (size_t)count * text->size, &block));
     char *bytes = block;
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++) {
         memcpy(bytes + i * text->size, text->bytes, text->size);
+    }
     *out = base_value_string(base_slice_make(bytes, (size_t)count * text->size));
     return base_ok();
 }
@@ -231,8 +249,9 @@ static base_status merge_open(saga_machine *machine, merge_frame *frame, const b
     BASE_TRY(saga_machine_check_memory(machine));
     *frame = (merge_frame){.b = b};
     base_map_begin(&frame->builder, machine->arena);
-    for (size_t i = 0; i < a->size; i++)
+    for (size_t i = 0; i < a->size; i++) {
         BASE_TRY(base_map_put(&frame->builder, a->members[i].key, &a->members[i].value));
+    }
     return base_ok();
 }
 
@@ -240,8 +259,9 @@ static const base_value *merged_so_far(const merge_frame *frame, base_slice key)
 {
     /* Keys of b are met once each, so what stands there is still a's. */
     for (size_t i = 0; i < frame->builder.count; i++) {
-        if (base_slice_equal(frame->builder.members[i].key, key))
+        if (base_slice_equal(frame->builder.members[i].key, key)) {
             return &frame->builder.members[i].value;
+        }
     }
     return NULL;
 }
@@ -297,12 +317,15 @@ static base_status multiply(saga_machine *machine, const base_value *a, const ba
         const base_status status = base_number_multiply(a, b, out);
         return base_failed(status) ? number_error(machine, status, a, b, "multiplied") : status;
     }
-    if (a->kind == BASE_STRING && number_b)
+    if (a->kind == BASE_STRING && number_b) {
         return repeat(machine, a, b, out);
-    if (number_a && b->kind == BASE_STRING)
+    }
+    if (number_a && b->kind == BASE_STRING) {
         return repeat(machine, b, a, out);
-    if (a->kind == BASE_MAP && b->kind == BASE_MAP)
+    }
+    if (a->kind == BASE_MAP && b->kind == BASE_MAP) {
         return merge_maps(machine, a, b, out);
+    }
     return saga_raise_two(machine, a, b, "cannot be multiplied");
 }
 
@@ -313,8 +336,9 @@ static base_status divide(saga_machine *machine, const base_value *a, const base
         const base_status status = base_number_divide(a, b, out);
         return base_failed(status) ? number_error(machine, status, a, b, "divided") : status;
     }
-    if (a->kind == BASE_STRING && b->kind == BASE_STRING)
+    if (a->kind == BASE_STRING && b->kind == BASE_STRING) {
         return saga_split(machine, base_value_slice(a), base_value_slice(b), out);
+    }
     return saga_raise_two(machine, a, b, "cannot be divided");
 }
 

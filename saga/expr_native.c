@@ -75,8 +75,9 @@ NATIVE(fabs)
 {
     (void)b;
     (void)c;
-    if (!base_value_is_number(input))
+    if (!base_value_is_number(input)) {
         return saga_raise_one(machine, input, "number required");
+    }
     *out = *input;
     return saga_number_negative(input) ? saga_negate(machine, input, out) : base_ok();
 }
@@ -85,11 +86,13 @@ static base_status rounded(saga_machine *machine, const base_value *input,
                            base_status (*round)(const base_value *a, base_value *out),
                            base_value *out)
 {
-    if (!base_value_is_number(input))
+    if (!base_value_is_number(input)) {
         return saga_raise_one(machine, input, "number required");
+    }
     const base_status status = round(input, out);
-    if (!base_failed(status))
+    if (!base_failed(status)) {
         return status;
+    }
     const base_status raised =
         saga_raise_one(machine, input, "cannot be rounded: it has too many digits");
     return raised.code == BASE_BAD_INPUT ? status : raised;
@@ -147,13 +150,15 @@ NATIVE(keys_unsorted)
 {
     (void)b;
     (void)c;
-    if (!is_container(input))
+    if (!is_container(input)) {
         return saga_raise_one(machine, input, "has no keys");
+    }
     base_value *keys;
     BASE_TRY(new_list(machine, input->size, &keys));
-    for (size_t i = 0; i < input->size; i++)
+    for (size_t i = 0; i < input->size; i++) {
         keys[i] = input->kind == BASE_LIST ? base_value_integer((int64_t)i)
                                            : base_value_string(input->members[i].key);
+    }
     *out = base_value_list(keys, input->size);
     return base_ok();
 }
@@ -163,8 +168,9 @@ static base_status reordered(saga_machine *machine, const base_value *list, cons
 {
     base_value *items;
     BASE_TRY(new_list(machine, list->size, &items));
-    for (size_t i = 0; i < list->size; i++)
+    for (size_t i = 0; i < list->size; i++) {
         items[i] = list->items[order[i]];
+    }
     *out = base_value_list(items, list->size);
     return base_ok();
 }
@@ -174,8 +180,9 @@ NATIVE(keys)
     base_value keys;
     BASE_TRY(saga_native_keys_unsorted(machine, input, b, c, &keys));
     *out = keys;
-    if (input->kind == BASE_LIST)
+    if (input->kind == BASE_LIST) {
         return base_ok();
+    }
     uint32_t *order = NULL;
     BASE_TRY(saga_sort_order(machine, keys.items, keys.size, &order));
     return reordered(machine, &keys, order, out);
@@ -207,8 +214,9 @@ NATIVE(contains)
     (void)c;
     const bool numbers = base_value_is_number(input) && base_value_is_number(b);
     const bool bools = input->kind == BASE_BOOL && b->kind == BASE_BOOL && input->truth != b->truth;
-    if ((input->kind != b->kind && !numbers) || bools)
+    if ((input->kind != b->kind && !numbers) || bools) {
         return saga_raise_two(machine, input, b, "cannot have their containment checked");
+    }
     bool contained;
     BASE_TRY(saga_contains(machine, input, b, &contained));
     *out = base_value_bool(contained);
@@ -219,8 +227,9 @@ NATIVE(to_entries)
 {
     (void)b;
     (void)c;
-    if (!is_container(input))
+    if (!is_container(input)) {
         return saga_raise_one(machine, input, "has no keys");
+    }
     base_value *entries;
     BASE_TRY(new_list(machine, input->size, &entries));
     void *block = NULL;
@@ -246,18 +255,21 @@ NATIVE(reverse)
             input->kind == BASE_NULL ||
             ((input->kind == BASE_STRING || input->kind == BASE_MAP) && input->size == 0) ||
             (base_value_is_number(input) && saga_number_zero(input));
-        if (input->kind == BASE_BOOL)
+        if (input->kind == BASE_BOOL) {
             return saga_raise_one(machine, input, "has no length");
-        if (!empty)
+        }
+        if (!empty) {
             return SAGA_RAISE(machine, "Cannot index %s with number",
                               base_kind_name((base_kind)input->kind));
+        }
         *out = base_value_list(NULL, 0);
         return base_ok();
     }
     base_value *items;
     BASE_TRY(new_list(machine, input->size, &items));
-    for (size_t i = 0; i < input->size; i++)
+    for (size_t i = 0; i < input->size; i++) {
         items[i] = input->items[input->size - 1 - i];
+    }
     *out = base_value_list(items, input->size);
     return base_ok();
 }
@@ -270,8 +282,9 @@ static base_status add_all_maps(saga_machine *machine, const base_value *input, 
     for (size_t i = 0; i < input->size; i++) {
         const base_value *map = item_at(input, i);
         BASE_TRY(saga_machine_spend(machine, 1 + map->size));
-        for (size_t j = 0; j < map->size; j++)
+        for (size_t j = 0; j < map->size; j++) {
             BASE_TRY(base_map_put(&builder, map->members[j].key, &map->members[j].value));
+        }
         BASE_TRY(saga_machine_check_memory(machine));
     }
     machine->built = true;
@@ -283,14 +296,17 @@ NATIVE(add_all)
 {
     (void)b;
     (void)c;
-    if (!is_container(input))
+    if (!is_container(input)) {
         return cannot_iterate(machine, input);
+    }
     bool maps = input->size > 0;
-    for (size_t i = 0; i < input->size && maps; i++)
+    for (size_t i = 0; i < input->size && maps; i++) {
         maps = item_at(input, i)->kind == BASE_MAP;
+    }
     BASE_TRY(saga_machine_spend(machine, input->size));
-    if (maps)
+    if (maps) {
         return add_all_maps(machine, input, out);
+    }
     base_value sum = base_value_null();
     for (size_t i = 0; i < input->size; i++) {
         base_value next;
@@ -319,8 +335,9 @@ static base_status flatten_push(saga_machine *machine, flatten_work *work, const
         const size_t capacity = work->capacity == 0 ? 16 : 2 * work->capacity;
         void *block = NULL;
         BASE_TRY(saga_machine_array(machine, capacity, sizeof(flatten_frame), &block));
-        if (work->count > 0)
+        if (work->count > 0) {
             memcpy(block, work->frames, work->count * sizeof(flatten_frame));
+        }
         work->frames = block;
         work->capacity = capacity;
     }
@@ -332,11 +349,13 @@ static base_status flatten_push(saga_machine *machine, flatten_work *work, const
 static base_status flatten_depth(saga_machine *machine, const base_value *depth, int64_t *out)
 {
     if (depth->kind == BASE_NULL || depth->kind == BASE_BOOL ||
-        (base_value_is_number(depth) && saga_number_negative(depth)))
+        (base_value_is_number(depth) && saga_number_negative(depth))) {
         return SAGA_RAISE(machine, "flatten depth must not be negative");
+    }
     const base_value one = base_value_integer(1);
-    if (!base_value_is_number(depth))
+    if (!base_value_is_number(depth)) {
         return saga_raise_two(machine, depth, &one, "cannot be subtracted");
+    }
     *out = depth->kind == BASE_INTEGER ? depth->integer : INT64_MAX;
     return base_ok();
 }
@@ -345,10 +364,12 @@ NATIVE(flatten)
 {
     (void)c;
     int64_t depth = INT64_MAX;
-    if (b != input) /* the machine gives the input where there is no argument */
+    if (b != input) { /* the machine gives the input where there is no argument */
         BASE_TRY(flatten_depth(machine, b, &depth));
-    if (!is_container(input))
+    }
+    if (!is_container(input)) {
         return cannot_iterate(machine, input);
+    }
     base_list_builder builder;
     base_list_begin(&builder, machine->arena);
     flatten_work work = {0};
@@ -379,14 +400,16 @@ NATIVE(flatten)
 static base_status extreme(saga_machine *machine, const base_value *list, const base_value *keys,
                            bool least, base_value *out)
 {
-    if (list->kind != BASE_LIST || keys->kind != BASE_LIST || list->size != keys->size)
+    if (list->kind != BASE_LIST || keys->kind != BASE_LIST || list->size != keys->size) {
         return saga_raise_two(machine, list, keys, "cannot be iterated over");
+    }
     size_t best = 0;
     for (size_t i = 1; i < list->size; i++) {
         int order;
         BASE_TRY(saga_compare(machine, &keys->items[i], &keys->items[best], &order));
-        if (least ? order < 0 : order >= 0)
+        if (least ? order < 0 : order >= 0) {
             best = i;
+        }
     }
     *out = list->size == 0 ? base_value_null() : list->items[best];
     return base_ok();
@@ -422,8 +445,9 @@ NATIVE(sort)
 {
     (void)b;
     (void)c;
-    if (input->kind != BASE_LIST)
+    if (input->kind != BASE_LIST) {
         return saga_raise_one(machine, input, "cannot be sorted, as it is not an array");
+    }
     uint32_t *order = NULL;
     BASE_TRY(saga_sort_order(machine, input->items, input->size, &order));
     return reordered(machine, input, order, out);
@@ -432,8 +456,9 @@ NATIVE(sort)
 static base_status order_by(saga_machine *machine, const base_value *list, const base_value *keys,
                             uint32_t **order_out)
 {
-    if (list->kind != BASE_LIST || keys->kind != BASE_LIST || list->size != keys->size)
+    if (list->kind != BASE_LIST || keys->kind != BASE_LIST || list->size != keys->size) {
         return saga_raise_two(machine, list, keys, "cannot be sorted, as they are not both arrays");
+    }
     return saga_sort_order(machine, keys->items, keys->size, order_out);
 }
 
@@ -457,11 +482,13 @@ NATIVE(group_by)
     size_t count = 0;
     for (size_t i = 0; i < input->size; i++) {
         int difference = 1;
-        if (i > 0)
+        if (i > 0) {
             BASE_TRY(
                 saga_compare(machine, &b->items[order[i]], &b->items[order[i - 1]], &difference));
-        if (difference != 0)
+        }
+        if (difference != 0) {
             groups[count++] = base_value_list(sorted.items + i, 0);
+        }
         groups[count - 1].size++;
     }
     *out = base_value_list(groups, count);

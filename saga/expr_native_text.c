@@ -14,8 +14,9 @@ NATIVE(utf8_length)
 {
     (void)b;
     (void)c;
-    if (input->kind != BASE_STRING)
+    if (input->kind != BASE_STRING) {
         return saga_raise_one(machine, input, "only strings have UTF-8 byte length");
+    }
     *out = base_value_integer((int64_t)input->size);
     return base_ok();
 }
@@ -32,8 +33,9 @@ static base_status text_indexes(saga_machine *machine, base_slice text, base_sli
     size_t code_points = 0;
     while (part.size > 0) {
         const size_t hit = saga_find_bytes(text, from, part);
-        if (hit == SIZE_MAX)
+        if (hit == SIZE_MAX) {
             break;
+        }
         code_points += saga_utf8_count(base_slice_make(text.data + counted_to, hit - counted_to));
         counted_to = hit;
         const base_value index = base_value_integer((int64_t)code_points);
@@ -50,10 +52,12 @@ static base_status text_indexes(saga_machine *machine, base_slice text, base_sli
 NATIVE(indices)
 {
     (void)c;
-    if (input->kind == BASE_STRING && b->kind == BASE_STRING)
+    if (input->kind == BASE_STRING && b->kind == BASE_STRING) {
         return text_indexes(machine, base_value_slice(input), base_value_slice(b), out);
-    if (input->kind != BASE_LIST || b->kind == BASE_LIST)
+    }
+    if (input->kind != BASE_LIST || b->kind == BASE_LIST) {
         return saga_index(machine, input, b, out);
+    }
     const base_value part = base_value_list(b, 1);
     return saga_index(machine, input, &part, out);
 }
@@ -61,8 +65,9 @@ NATIVE(indices)
 NATIVE(startswith)
 {
     (void)c;
-    if (input->kind != BASE_STRING || b->kind != BASE_STRING)
+    if (input->kind != BASE_STRING || b->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "startswith() requires string inputs");
+    }
     *out = base_value_bool(base_slice_starts_with(base_value_slice(input), base_value_slice(b)));
     return base_ok();
 }
@@ -70,8 +75,9 @@ NATIVE(startswith)
 NATIVE(endswith)
 {
     (void)c;
-    if (input->kind != BASE_STRING || b->kind != BASE_STRING)
+    if (input->kind != BASE_STRING || b->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "endswith() requires string inputs");
+    }
     *out = base_value_bool(base_slice_ends_with(base_value_slice(input), base_value_slice(b)));
     return base_ok();
 }
@@ -83,8 +89,9 @@ NATIVE(ltrimstr)
     (void)c;
     *out = *input;
     if (input->kind == BASE_STRING && b->kind == BASE_STRING &&
-        base_slice_starts_with(base_value_slice(input), base_value_slice(b)))
+        base_slice_starts_with(base_value_slice(input), base_value_slice(b))) {
         *out = text_value(base_slice_make(input->bytes + b->size, input->size - b->size));
+    }
     return base_ok();
 }
 
@@ -94,8 +101,9 @@ NATIVE(rtrimstr)
     (void)c;
     *out = *input;
     if (input->kind == BASE_STRING && b->kind == BASE_STRING &&
-        base_slice_ends_with(base_value_slice(input), base_value_slice(b)))
+        base_slice_ends_with(base_value_slice(input), base_value_slice(b))) {
         *out = text_value(base_slice_make(input->bytes, input->size - b->size));
+    }
     return base_ok();
 }
 
@@ -141,19 +149,23 @@ static bool is_space_at(base_slice text, size_t at, size_t *length)
 static base_status trimmed(saga_machine *machine, const base_value *input, bool left, bool right,
                            base_value *out)
 {
-    if (input->kind != BASE_STRING)
+    if (input->kind != BASE_STRING) {
         return saga_raise_one(machine, input, "cannot be trimmed");
+    }
     base_slice text = base_value_slice(input);
     size_t length;
     BASE_TRY(saga_machine_spend(machine, text.size / 64));
-    while (left && text.size > 0 && is_space_at(text, 0, &length))
+    while (left && text.size > 0 && is_space_at(text, 0, &length)) {
         text = base_slice_make(text.data + length, text.size - length);
+    }
     while (right && text.size > 0) {
         size_t last = text.size - 1;
-        while (last > 0 && ((uint8_t)text.data[last] & 0xc0) == 0x80)
+        while (last > 0 && ((uint8_t)text.data[last] & 0xc0) == 0x80) {
             last--;
-        if (!is_space_at(text, last, &length))
+        }
+        if (!is_space_at(text, last, &length)) {
             break;
+        }
         text.size = last;
     }
     *out = text_value(text);
@@ -185,19 +197,23 @@ NATIVE(rtrim)
 NATIVE(split_function)
 {
     (void)c;
-    if (input->kind != BASE_STRING || b->kind != BASE_STRING)
+    if (input->kind != BASE_STRING || b->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "split input and separator must be strings");
+    }
     return saga_split(machine, base_value_slice(input), base_value_slice(b), out);
 }
 
 static base_status join_item(saga_text *text, const base_value *item)
 {
-    if (item->kind == BASE_NULL)
+    if (item->kind == BASE_NULL) {
         return base_ok();
-    if (item->kind == BASE_STRING)
+    }
+    if (item->kind == BASE_STRING) {
         return saga_text_put(text, base_value_slice(item));
-    if (item->kind == BASE_BOOL || base_value_is_number(item))
+    }
+    if (item->kind == BASE_BOOL || base_value_is_number(item)) {
         return saga_json_write(text, item, SIZE_MAX);
+    }
     const base_value so_far = saga_text_value(text);
     return saga_raise_two(text->machine, &so_far, item, "cannot be added");
 }
@@ -218,8 +234,9 @@ NATIVE(join)
             const base_value so_far = saga_text_value(&text);
             return saga_raise_two(machine, &so_far, b, "cannot be added");
         }
-        if (i > 0)
+        if (i > 0) {
             BASE_TRY(saga_text_put(&text, base_value_slice(b)));
+        }
         BASE_TRY(join_item(&text,
                            input->kind == BASE_LIST ? &input->items[i] : &input->members[i].value));
     }
@@ -230,8 +247,9 @@ NATIVE(join)
 static base_status change_case(saga_machine *machine, const base_value *input, char first,
                                char last, base_value *out)
 {
-    if (input->kind != BASE_STRING)
+    if (input->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "explode input must be a string");
+    }
     void *block = NULL;
     BASE_TRY(saga_machine_spend(machine, input->size / 64));
     BASE_TRY(saga_machine_alloc(machine, input->size, &block));
@@ -262,8 +280,9 @@ NATIVE(explode)
 {
     (void)b;
     (void)c;
-    if (input->kind != BASE_STRING)
+    if (input->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "explode input must be a string");
+    }
     const base_slice text = base_value_slice(input);
     const size_t count = saga_utf8_count(text);
     void *block = NULL;
@@ -275,8 +294,9 @@ NATIVE(explode)
         const size_t length = saga_utf8_length(text.data[at]);
         const uint8_t lead = (uint8_t)text.data[at];
         uint32_t code_point = length == 1 ? lead : lead & (0xffu >> (length + 1));
-        for (size_t j = 1; j < length; j++)
+        for (size_t j = 1; j < length; j++) {
             code_point = code_point << 6 | ((uint8_t)text.data[at + j] & 0x3fu);
+        }
         items[i] = base_value_integer(code_point);
         at += length;
     }
@@ -289,14 +309,16 @@ NATIVE(implode)
 {
     (void)b;
     (void)c;
-    if (input->kind != BASE_LIST)
+    if (input->kind != BASE_LIST) {
         return SAGA_RAISE(machine, "implode input must be an array");
+    }
     saga_text text = {.machine = machine};
     for (size_t i = 0; i < input->size; i++) {
         const base_value *item = &input->items[i];
-        if (!base_value_is_number(item))
+        if (!base_value_is_number(item)) {
             return saga_raise_one(machine, item,
                                   "can't be imploded, unicode codepoint needs to be numeric");
+        }
         const int64_t number = saga_integer_of(item);
         char bytes[4];
         const size_t size =
@@ -327,8 +349,9 @@ NATIVE(fromjson)
 {
     (void)b;
     (void)c;
-    if (input->kind != BASE_STRING)
+    if (input->kind != BASE_STRING) {
         return saga_raise_one(machine, input, "only strings can be parsed");
+    }
     return saga_json_read(machine, base_value_slice(input), out);
 }
 
@@ -342,15 +365,18 @@ NATIVE(tonumber)
     }
     if (input->kind == BASE_STRING) {
         base_slice text = base_value_slice(input);
-        while (text.size > 0 && strchr(" \t\n\r", text.data[0]) != NULL && text.data[0] != '\0')
+        while (text.size > 0 && strchr(" \t\n\r", text.data[0]) != NULL && text.data[0] != '\0') {
             text = base_slice_make(text.data + 1, text.size - 1);
+        }
         while (text.size > 0 && strchr(" \t\n\r", text.data[text.size - 1]) != NULL &&
-               text.data[text.size - 1] != '\0')
+               text.data[text.size - 1] != '\0') {
             text.size--;
+        }
         BASE_TRY(saga_machine_spend(machine, text.size / 64));
         const base_status status = saga_expr_number(text, machine->arena, out);
-        if (!base_failed(status) || status.code == BASE_OUT_OF_MEMORY)
+        if (!base_failed(status) || status.code == BASE_OUT_OF_MEMORY) {
             return status;
+        }
     }
     return saga_raise_one(machine, input, "cannot be parsed as a number");
 }
@@ -360,8 +386,9 @@ NATIVE(toboolean)
     (void)b;
     (void)c;
     *out = *input;
-    if (input->kind == BASE_BOOL)
+    if (input->kind == BASE_BOOL) {
         return base_ok();
+    }
     const base_slice text = base_value_slice(input);
     if (input->kind == BASE_STRING &&
         (base_slice_is(text, "true") || base_slice_is(text, "false"))) {
@@ -406,11 +433,13 @@ NATIVE(todate)
 {
     (void)b;
     (void)c;
-    if (!base_value_is_number(input))
+    if (!base_value_is_number(input)) {
         return SAGA_RAISE(machine, "strftime/1 requires parsed datetime inputs");
+    }
     const int64_t seconds = saga_integer_of(input);
-    if (seconds > DATE_SECONDS_MAX || seconds < -DATE_SECONDS_MAX)
+    if (seconds > DATE_SECONDS_MAX || seconds < -DATE_SECONDS_MAX) {
         return SAGA_RAISE(machine, "error converting number of seconds since epoch to datetime");
+    }
     int64_t days = seconds / SECONDS_A_DAY;
     int64_t rest = seconds % SECONDS_A_DAY;
     if (rest < 0) {
@@ -424,8 +453,9 @@ NATIVE(todate)
     const base_slice text = base_arena_print(
         machine->arena, "%lld-%02d-%02dT%02d:%02d:%02dZ", (long long)year, (int)month, (int)day,
         (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
-    if (text.data == NULL)
+    if (text.data == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
+    }
     *out = base_value_string(text);
     return saga_machine_check_memory(machine);
 }
@@ -434,13 +464,15 @@ NATIVE(todate)
 static bool date_parts(base_slice text, int64_t parts[6])
 {
     static const char PICTURE[] = "0000-11-22T33:44:55Z";
-    if (text.size != sizeof PICTURE - 1)
+    if (text.size != sizeof PICTURE - 1) {
         return false;
+    }
     for (size_t i = 0; i < text.size; i++) {
         const char c = text.data[i];
         if (PICTURE[i] >= '0' && PICTURE[i] <= '5') {
-            if (c < '0' || c > '9')
+            if (c < '0' || c > '9') {
                 return false;
+            }
             int64_t *part = &parts[PICTURE[i] - '0'];
             *part = *part * 10 + (c - '0');
         } else if (c != PICTURE[i]) {
@@ -453,8 +485,9 @@ static bool date_parts(base_slice text, int64_t parts[6])
 static bool date_valid(const int64_t parts[6])
 {
     static const int8_t DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (parts[1] < 1 || parts[1] > 12 || parts[2] < 1)
+    if (parts[1] < 1 || parts[1] > 12 || parts[2] < 1) {
         return false;
+    }
     const bool leap = (parts[0] % 4 == 0 && parts[0] % 100 != 0) || parts[0] % 400 == 0;
     const int64_t days = DAYS[parts[1] - 1] + (parts[1] == 2 && leap ? 1 : 0);
     return parts[2] <= days && parts[3] <= 23 && parts[4] <= 59 && parts[5] <= 60;
@@ -464,13 +497,15 @@ NATIVE(fromdate)
 {
     (void)b;
     (void)c;
-    if (input->kind != BASE_STRING)
+    if (input->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "strptime/1 requires string inputs and arguments");
+    }
     int64_t parts[6] = {0};
-    if (!date_parts(base_value_slice(input), parts) || !date_valid(parts))
+    if (!date_parts(base_value_slice(input), parts) || !date_valid(parts)) {
         return SAGA_RAISE(machine,
                           "date \"%.*s\" does not match format \"%%Y-%%m-%%dT%%H:%%M:%%SZ\"",
                           input->size < 200 ? (int)input->size : 200, input->bytes);
+    }
     *out = base_value_integer(days_from_date(parts[0], parts[1], parts[2]) * SECONDS_A_DAY +
                               parts[3] * 3600 + parts[4] * 60 + parts[5]);
     return base_ok();

@@ -36,12 +36,15 @@ static int compare_scalars(const base_value *a, const base_value *b)
 {
     const int rank_a = rank(a);
     const int rank_b = rank(b);
-    if (rank_a != rank_b)
+    if (rank_a != rank_b) {
         return rank_a < rank_b ? -1 : 1;
-    if (rank_a == 3)
+    }
+    if (rank_a == 3) {
         return base_number_compare(a, b);
-    if (rank_a == 4 || rank_a == 5)
+    }
+    if (rank_a == 4 || rank_a == 5) {
         return base_slice_compare(base_value_slice(a), base_value_slice(b));
+    }
     return 0;
 }
 
@@ -64,8 +67,9 @@ static base_status sort_members(saga_machine *machine, const base_value *map,
     BASE_TRY(saga_machine_array(machine, 2 * count + 1, sizeof(base_member *), &block));
     const base_member **from = block;
     const base_member **to = from + count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         from[i] = &map->members[i];
+    }
     for (size_t width = 1; width < count; width *= 2) {
         BASE_TRY(saga_machine_spend(machine, count));
         for (size_t start = 0; start < count; start += 2 * width) {
@@ -95,8 +99,9 @@ static base_status open_maps(saga_machine *machine, walk *pair, int *order_out)
     BASE_TRY(sort_members(machine, pair->b, &pair->order_b));
     for (size_t i = 0; i < pair->a->size && i < pair->b->size; i++) {
         *order_out = base_slice_compare(pair->order_a[i]->key, pair->order_b[i]->key);
-        if (*order_out != 0)
+        if (*order_out != 0) {
             return base_ok();
+        }
     }
     *order_out = (pair->a->size > pair->b->size) - (pair->a->size < pair->b->size);
     return base_ok();
@@ -104,13 +109,15 @@ static base_status open_maps(saga_machine *machine, walk *pair, int *order_out)
 
 static base_status grow_walks(saga_machine *machine, walk **walks, size_t count, size_t *capacity)
 {
-    if (count < *capacity)
+    if (count < *capacity) {
         return base_ok();
+    }
     void *block = NULL;
     const size_t wanted = *capacity == 0 ? WALK_FIRST : 2 * *capacity;
     BASE_TRY(saga_machine_array(machine, wanted, sizeof(walk), &block));
-    if (count > 0)
+    if (count > 0) {
         memcpy(block, *walks, count * sizeof(walk));
+    }
     *walks = block;
     *capacity = wanted;
     return base_ok();
@@ -129,8 +136,9 @@ static base_status compare_pair(saga_machine *machine, const base_value *a, cons
     BASE_TRY(saga_machine_spend(machine, 1));
     *descend = false;
     *order_out = compare_scalars(a, b);
-    if (*order_out != 0 || rank(a) < 6 || same_block(a, b))
+    if (*order_out != 0 || rank(a) < 6 || same_block(a, b)) {
         return base_ok();
+    }
     *next = (walk){.a = a, .b = b};
     *descend = true;
     return a->kind == BASE_MAP ? open_maps(machine, next, order_out) : base_ok();
@@ -184,8 +192,9 @@ base_status saga_compare(saga_machine *machine, const base_value *a, const base_
     if (descend && order == 0) {
         BASE_TRY(compare_containers(machine, first, &order));
     }
-    if (descend)
+    if (descend) {
         base_arena_rewind(machine->arena, mark);
+    }
     *out = order;
     return base_ok();
 }
@@ -193,14 +202,16 @@ base_status saga_compare(saga_machine *machine, const base_value *a, const base_
 base_status saga_sort_order(saga_machine *machine, const base_value *keys, size_t count,
                             uint32_t **order_out)
 {
-    if (count > UINT32_MAX / 2)
+    if (count > UINT32_MAX / 2) {
         return base_status_of(BASE_BUDGET);
+    }
     void *block = NULL;
     BASE_TRY(saga_machine_array(machine, 2 * count + 1, sizeof(uint32_t), &block));
     uint32_t *from = block;
     uint32_t *to = from + count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         from[i] = (uint32_t)i;
+    }
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t start = 0; start < count; start += 2 * width) {
             const size_t middle = start + width < count ? start + width : count;
@@ -209,8 +220,9 @@ base_status saga_sort_order(saga_machine *machine, const base_value *keys, size_
             size_t right = middle;
             for (size_t i = start; i < end; i++) {
                 int order = left < middle ? -1 : 1;
-                if (left < middle && right < end)
+                if (left < middle && right < end) {
                     BASE_TRY(saga_compare(machine, &keys[from[left]], &keys[from[right]], &order));
+                }
                 to[i] = order <= 0 ? from[left++] : from[right++];
             }
         }
@@ -237,11 +249,13 @@ typedef enum search_step { SEARCH_TRUE, SEARCH_FALSE, SEARCH_DESCEND } search_st
 /* One look at a search: its outcome, or the pair to look at next. */
 static search_step search_look(const search *top, const base_value **a, const base_value **b)
 {
-    if (top->b_index == top->b->size)
+    if (top->b_index == top->b->size) {
         return SEARCH_TRUE;
+    }
     if (top->a->kind == BASE_LIST) {
-        if (top->a_index == top->a->size)
+        if (top->a_index == top->a->size) {
             return SEARCH_FALSE;
+        }
         *a = &top->a->items[top->a_index];
         *b = &top->b->items[top->b_index];
         return SEARCH_DESCEND;
@@ -268,8 +282,9 @@ static void search_tell(search *top, bool contained)
 
 static bool contains_scalar(const base_value *a, const base_value *b)
 {
-    if (a->kind == BASE_STRING && b->kind == BASE_STRING)
+    if (a->kind == BASE_STRING && b->kind == BASE_STRING) {
         return saga_find_bytes(base_value_slice(a), 0, base_value_slice(b)) != SIZE_MAX;
+    }
     return compare_scalars(a, b) == 0 && rank(a) < 6;
 }
 
@@ -288,8 +303,9 @@ base_status saga_contains(saga_machine *machine, const base_value *a, const base
                 const size_t wanted = capacity == 0 ? WALK_FIRST : 2 * capacity;
                 void *block = NULL;
                 BASE_TRY(saga_machine_array(machine, wanted, sizeof(search), &block));
-                if (count > 0)
+                if (count > 0) {
                     memcpy(block, searches, count * sizeof(search));
+                }
                 searches = block;
                 capacity = wanted;
             }
@@ -305,8 +321,9 @@ base_status saga_contains(saga_machine *machine, const base_value *a, const base
                 return base_ok();
             }
             search *top = &searches[count - 1];
-            if (tell)
+            if (tell) {
                 search_tell(top, contained);
+            }
             step = top->b == NULL ? SEARCH_FALSE : search_look(top, &a, &b);
             if (step != SEARCH_DESCEND) {
                 contained = step == SEARCH_TRUE;
@@ -329,8 +346,9 @@ static base_status seal(saga_machine *machine, const base_value *map)
 {
     base_map_builder builder;
     base_map_begin(&builder, machine->arena);
-    for (size_t i = 0; i < map->size; i++)
+    for (size_t i = 0; i < map->size; i++) {
         BASE_TRY(base_map_put(&builder, map->members[i].key, &map->members[i].value));
+    }
     const base_value sealed = base_map_end(&builder);
     memcpy((void *)(uintptr_t)map, &sealed, sizeof sealed);
     return saga_machine_check_memory(machine);
@@ -347,8 +365,9 @@ base_status saga_check_depth(saga_machine *machine, const base_value *value, boo
                 *fits_out = false;
                 return base_ok();
             }
-            if (saga_map_is_grown(next))
+            if (saga_map_is_grown(next)) {
                 BASE_TRY(seal(machine, next));
+            }
             walks[count++] = (depth_walk){.value = next};
         }
         next = NULL;

@@ -16,16 +16,20 @@ base_status saga_parser_push(saga_parser *parser, saga_goal goal)
         saga_goal *goals =
             base_arena_grow(parser->arena, parser->goals, parser->goal_capacity * sizeof *goals,
                             capacity * sizeof *goals);
-        if (goals == NULL)
+        if (goals == NULL) {
             return saga_parser_no_memory(parser);
+        }
         parser->goals = goals;
         parser->goal_capacity = capacity;
     }
-    if (parser->depth > SAGA_EXPR_DEPTH_MAX || parser->goal_count > (size_t)8 * SAGA_EXPR_DEPTH_MAX)
+    if (parser->depth > SAGA_EXPR_DEPTH_MAX ||
+        parser->goal_count > (size_t)8 * SAGA_EXPR_DEPTH_MAX) {
         return SAGA_PARSER_FAIL(parser, parser->token.offset, BASE_BAD_INPUT,
                                 "expression is nested deeper than %d levels", SAGA_EXPR_DEPTH_MAX);
-    if (goal.kind == SAGA_GOAL_EXPRESSION)
+    }
+    if (goal.kind == SAGA_GOAL_EXPRESSION) {
         parser->depth++;
+    }
     goal.offset = parser->token.offset;
     goal.scope = parser->name_count;
     goal.pending = parser->pending_count;
@@ -46,8 +50,9 @@ base_status saga_parser_goal(saga_parser *parser, saga_goal_kind kind)
 void saga_parser_done(saga_parser *parser, saga_node *result)
 {
     const saga_goal *goal = &parser->goals[--parser->goal_count];
-    if (goal->kind == SAGA_GOAL_EXPRESSION)
+    if (goal->kind == SAGA_GOAL_EXPRESSION) {
         parser->depth--;
+    }
     parser->result = result;
 }
 
@@ -67,16 +72,18 @@ saga_node *saga_parser_node(saga_parser *parser, saga_node_kind kind)
 saga_node *saga_parser_constant(saga_parser *parser, base_value value)
 {
     saga_node *node = saga_parser_node(parser, SAGA_NODE_CONSTANT);
-    if (node != NULL)
+    if (node != NULL) {
         node->value = value;
+    }
     return node;
 }
 
 base_status saga_parser_advance(saga_parser *parser)
 {
     const base_status status = saga_lexer_next(&parser->lexer, &parser->token, parser->error);
-    if (base_failed(status))
+    if (base_failed(status)) {
         parser->error_offset = parser->token.offset;
+    }
     return status;
 }
 
@@ -93,9 +100,10 @@ bool saga_parser_is_name(const saga_parser *parser, const char *name)
 base_status saga_parser_unexpected(saga_parser *parser, const char *expected)
 {
     const saga_token *token = &parser->token;
-    if (token->kind == SAGA_TOKEN_END)
+    if (token->kind == SAGA_TOKEN_END) {
         return SAGA_PARSER_FAIL(parser, token->offset, BASE_BAD_INPUT,
                                 "expression ends where %s is expected", expected);
+    }
     return SAGA_PARSER_FAIL(parser, token->offset, BASE_BAD_INPUT, "unexpected %.*s, expected %s",
                             (int)(token->end - token->offset),
                             parser->lexer.source.data + token->offset, expected);
@@ -112,8 +120,9 @@ base_status saga_parser_expect(saga_parser *parser, int symbol)
 
 base_status saga_parser_expect_name(saga_parser *parser, const char *name)
 {
-    if (!saga_parser_is_name(parser, name))
+    if (!saga_parser_is_name(parser, name)) {
         return saga_parser_unexpected(parser, name);
+    }
     return saga_parser_advance(parser);
 }
 
@@ -125,8 +134,9 @@ static base_status add_name(saga_parser *parser, saga_scope_name **names, size_t
         const size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
         saga_scope_name *grown = base_arena_grow(parser->arena, *names, *capacity * sizeof *grown,
                                                  wanted * sizeof *grown);
-        if (grown == NULL)
+        if (grown == NULL) {
             return saga_parser_no_memory(parser);
+        }
         *names = grown;
         *capacity = wanted;
     }
@@ -162,9 +172,10 @@ base_status saga_parser_pend(saga_parser *parser, size_t from, base_slice name,
 
 base_status saga_parser_bind_pending(saga_parser *parser, size_t from)
 {
-    for (size_t i = from; i < parser->pending_count; i++)
+    for (size_t i = from; i < parser->pending_count; i++) {
         BASE_TRY(add_name(parser, &parser->names, &parser->name_count, &parser->name_capacity,
                           parser->pending[i]));
+    }
     parser->pending_count = from;
     return base_ok();
 }
@@ -173,8 +184,9 @@ static const saga_scope_name *find_name(const saga_parser *parser, base_slice na
 {
     for (size_t i = parser->name_count; i > parser->name_base; i--) {
         const saga_scope_name *known = &parser->names[i - 1];
-        if (known->label == label && base_slice_equal(known->name, name))
+        if (known->label == label && base_slice_equal(known->name, name)) {
             return known;
+        }
     }
     return NULL;
 }
@@ -191,16 +203,19 @@ static base_status unknown_name(saga_parser *parser, base_slice name, bool label
     (void)SAGA_PARSER_FAIL(parser, offset, BASE_BAD_INPUT, "%s \"$%.*s\" is not defined",
                            label ? "label" : "variable", BASE_SLICE_ARG(name));
     base_slice *names = BASE_ARENA_ARRAY(parser->arena, base_slice, parser->name_count + 1);
-    if (names == NULL)
+    if (names == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
+    }
     size_t count = 0;
     for (size_t i = parser->name_base; i < parser->name_count; i++) {
-        if (parser->names[i].label == label)
+        if (parser->names[i].label == label) {
             names[count++] = parser->names[i].name;
+        }
     }
     const base_slice near = base_error_nearest(name, names, count);
-    if (near.size > 0)
+    if (near.size > 0) {
         base_error_hint(parser->error, "did you mean \"$%.*s\"?", BASE_SLICE_ARG(near));
+    }
     return base_status_of(BASE_BAD_INPUT);
 }
 
@@ -208,11 +223,13 @@ static base_status unknown_name(saga_parser *parser, base_slice name, bool label
 static saga_node *location(saga_parser *parser)
 {
     base_member *members = BASE_ARENA_ARRAY(parser->arena, base_member, 2);
-    if (members == NULL)
+    if (members == NULL) {
         return NULL;
+    }
     int64_t line = 1;
-    for (uint32_t i = 0; i < parser->token.offset; i++)
+    for (uint32_t i = 0; i < parser->token.offset; i++) {
         line += parser->lexer.source.data[i] == '\n';
+    }
     members[0] =
         (base_member){.key = base_slice_of("file"), .value = base_value_text("<top-level>")};
     members[1] = (base_member){.key = base_slice_of("line"), .value = base_value_integer(line)};
@@ -226,11 +243,13 @@ base_status saga_parser_variable(saga_parser *parser, base_slice name, saga_node
         return *node_out == NULL ? saga_parser_no_memory(parser) : base_ok();
     }
     const saga_scope_name *known = find_name(parser, name, false);
-    if (known == NULL)
+    if (known == NULL) {
         return unknown_name(parser, name, false);
+    }
     saga_node *node = saga_parser_node(parser, SAGA_NODE_VARIABLE);
-    if (node == NULL)
+    if (node == NULL) {
         return saga_parser_no_memory(parser);
+    }
     node->variable = known->variable;
     *node_out = node;
     return base_ok();
@@ -239,11 +258,13 @@ base_status saga_parser_variable(saga_parser *parser, base_slice name, saga_node
 base_status saga_parser_break(saga_parser *parser, base_slice label, saga_node **node_out)
 {
     const saga_scope_name *known = find_name(parser, label, true);
-    if (known == NULL)
+    if (known == NULL) {
         return unknown_name(parser, label, true);
+    }
     saga_node *node = saga_parser_node(parser, SAGA_NODE_BREAK);
-    if (node == NULL)
+    if (node == NULL) {
         return saga_parser_no_memory(parser);
+    }
     node->variable = known->variable;
     *node_out = node;
     return base_ok();
@@ -310,15 +331,18 @@ static const operator_info OPERATOR_AND = {0,     SAGA_LEVEL_AND, SAGA_LEVEL_COM
 static const operator_info *operator_at(const saga_parser *parser)
 {
     if (parser->token.kind == SAGA_TOKEN_NAME) {
-        if (base_slice_is(parser->token.text, "or"))
+        if (base_slice_is(parser->token.text, "or")) {
             return &OPERATOR_OR;
+        }
         return base_slice_is(parser->token.text, "and") ? &OPERATOR_AND : NULL;
     }
-    if (parser->token.kind != SAGA_TOKEN_SYMBOL)
+    if (parser->token.kind != SAGA_TOKEN_SYMBOL) {
         return NULL;
+    }
     for (size_t i = 0; i < sizeof OPERATORS / sizeof OPERATORS[0]; i++) {
-        if (OPERATORS[i].symbol == parser->token.symbol)
+        if (OPERATORS[i].symbol == parser->token.symbol) {
             return &OPERATORS[i];
+        }
     }
     return NULL;
 }
@@ -363,8 +387,9 @@ static base_status negated(saga_parser *parser, saga_goal *goal)
         }
     }
     goal->node = saga_parser_node(parser, SAGA_NODE_NEGATE);
-    if (goal->node == NULL)
+    if (goal->node == NULL) {
         return saga_parser_no_memory(parser);
+    }
     goal->node->offset = goal->offset;
     goal->node->a = inner;
     return base_ok();
@@ -379,14 +404,16 @@ static base_status expression_left(saga_parser *parser, saga_goal *goal)
         saga_parser_done(parser, goal->node);
         return base_ok();
     }
-    if (info->single && goal->count == info->level)
+    if (info->single && goal->count == info->level) {
         return SAGA_PARSER_FAIL(parser, parser->token.offset, BASE_BAD_INPUT,
                                 "operators like %.*s do not chain; use parentheses",
                                 (int)(parser->token.end - parser->token.offset),
                                 parser->lexer.source.data + parser->token.offset);
+    }
     saga_node *node = saga_parser_node(parser, (saga_node_kind)info->kind);
-    if (node == NULL)
+    if (node == NULL) {
         return saga_parser_no_memory(parser);
+    }
     node->op = info->op;
     node->a = goal->node;
     goal->node = node;
@@ -461,8 +488,9 @@ static base_status field_node(saga_parser *parser, saga_goal *goal, saga_node *t
 /* term[key], as a field where the key is a constant string. */
 static base_status index_node(saga_parser *parser, saga_goal *goal, saga_node *term, saga_node *key)
 {
-    if (key->kind == SAGA_NODE_CONSTANT && key->value.kind == BASE_STRING)
+    if (key->kind == SAGA_NODE_CONSTANT && key->value.kind == BASE_STRING) {
         return field_node(parser, goal, term, base_value_slice(&key->value));
+    }
     saga_node *node = saga_parser_node(parser, SAGA_NODE_INDEX);
     if (node != NULL) {
         node->a = term;
@@ -484,8 +512,9 @@ static base_status slice_node(saga_parser *parser, saga_goal *goal, saga_node *f
 
 static base_status optional_mark(saga_parser *parser, saga_goal *goal)
 {
-    if (!saga_parser_is(parser, '?'))
+    if (!saga_parser_is(parser, '?')) {
         return base_ok();
+    }
     goal->node->optional = true;
     return saga_parser_advance(parser);
 }
@@ -504,23 +533,27 @@ static base_status term_word(saga_parser *parser, saga_goal *goal)
     }
     if (base_slice_is(name, "break")) {
         BASE_TRY(saga_parser_advance(parser));
-        if (parser->token.kind != SAGA_TOKEN_BINDING)
+        if (parser->token.kind != SAGA_TOKEN_BINDING) {
             return saga_parser_unexpected(parser, "the label's $name");
+        }
         saga_node *node = NULL;
         BASE_TRY(saga_parser_break(parser, parser->token.text, &node));
         BASE_TRY(set_node(parser, goal, node));
         return saga_parser_advance(parser);
     }
     goal->state = TERM_RESULT;
-    if (base_slice_is(name, "if"))
+    if (base_slice_is(name, "if")) {
         return saga_parser_goal(parser, SAGA_GOAL_IF);
-    if (base_slice_is(name, "reduce") || base_slice_is(name, "foreach"))
+    }
+    if (base_slice_is(name, "reduce") || base_slice_is(name, "foreach")) {
         return saga_parser_goal(parser, SAGA_GOAL_LOOP);
+    }
     static const char *const NOT_HERE[] = {"then", "elif",  "else", "end",   "as",  "and",
                                            "or",   "catch", "try",  "label", "def", "__loc__"};
     for (size_t i = 0; i < sizeof NOT_HERE / sizeof NOT_HERE[0]; i++) {
-        if (base_slice_is(name, NOT_HERE[i]))
+        if (base_slice_is(name, NOT_HERE[i])) {
             return saga_parser_unexpected(parser, "a value");
+        }
     }
     return saga_parser_goal(parser, SAGA_GOAL_CALL);
 }
@@ -551,8 +584,9 @@ static base_status term_symbol(saga_parser *parser, saga_goal *goal)
         BASE_TRY(set_node(parser, goal, saga_parser_node(parser, SAGA_NODE_RECURSE)));
         return saga_parser_advance(parser);
     }
-    if (symbol != '.')
+    if (symbol != '.') {
         return saga_parser_unexpected(parser, "a value");
+    }
     BASE_TRY(set_node(parser, goal, saga_parser_node(parser, SAGA_NODE_IDENTITY)));
     BASE_TRY(saga_parser_advance(parser));
     if (parser->token.kind == SAGA_TOKEN_QUOTE || parser->token.kind == SAGA_TOKEN_FORMAT) {
@@ -572,8 +606,9 @@ static base_status term_start(saga_parser *parser, saga_goal *goal)
         return term_word(parser, goal);
     case SAGA_TOKEN_FIELD:
         node = saga_parser_node(parser, SAGA_NODE_IDENTITY);
-        if (node == NULL)
+        if (node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         BASE_TRY(field_node(parser, goal, node, parser->token.text));
         BASE_TRY(saga_parser_advance(parser));
         return optional_mark(parser, goal);
@@ -584,8 +619,9 @@ static base_status term_start(saga_parser *parser, saga_goal *goal)
     case SAGA_TOKEN_NUMBER: {
         base_value value;
         const base_status status = saga_expr_number(parser->token.text, parser->arena, &value);
-        if (base_failed(status))
+        if (base_failed(status)) {
             return SAGA_PARSER_FAIL(parser, parser->token.offset, status.code, "bad number");
+        }
         BASE_TRY(set_node(parser, goal, saga_parser_constant(parser, value)));
         return saga_parser_advance(parser);
     }
@@ -604,8 +640,9 @@ static base_status bracket(saga_parser *parser, saga_goal *goal)
     BASE_TRY(saga_parser_advance(parser));
     if (saga_parser_is(parser, ']')) {
         saga_node *node = saga_parser_node(parser, SAGA_NODE_EACH);
-        if (node == NULL)
+        if (node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         node->a = goal->node;
         goal->node = node;
         BASE_TRY(saga_parser_advance(parser));
@@ -632,8 +669,9 @@ static base_status first_index(saga_parser *parser, saga_goal *goal)
         }
         BASE_TRY(slice_node(parser, goal, goal->last, NULL));
     } else {
-        if (!saga_parser_is(parser, ']'))
+        if (!saga_parser_is(parser, ']')) {
             return saga_parser_unexpected(parser, "\"]\"");
+        }
         BASE_TRY(index_node(parser, goal, goal->node, parser->result));
     }
     BASE_TRY(saga_parser_advance(parser));
@@ -659,12 +697,14 @@ static base_status term_behind(saga_parser *parser, saga_goal *goal)
             return base_status_of(BASE_BAD_INPUT);
         }
     }
-    if (saga_parser_is(parser, '['))
+    if (saga_parser_is(parser, '[')) {
         return bracket(parser, goal);
+    }
     if (saga_parser_is(parser, '?')) {
         saga_node *node = saga_parser_node(parser, SAGA_NODE_TRY);
-        if (node == NULL)
+        if (node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         node->a = goal->node;
         goal->node = node;
         return saga_parser_advance(parser);
@@ -730,8 +770,9 @@ static base_status parse_all(saga_parser *parser)
         saga_goal *goal = &parser->goals[parser->goal_count - 1];
         BASE_TRY(HANDLERS[goal->kind](parser, goal));
     }
-    if (parser->token.kind != SAGA_TOKEN_END)
+    if (parser->token.kind != SAGA_TOKEN_END) {
         return saga_parser_unexpected(parser, "the end of the expression");
+    }
     return base_ok();
 }
 
@@ -744,11 +785,13 @@ base_status saga_expr_parse(base_slice text, const base_slice *variables, size_t
         int32_t variable;
         status = saga_parser_bind(&parser, variables[i], false, &variable);
     }
-    if (!base_failed(status))
+    if (!base_failed(status)) {
         status = parse_all(&parser);
+    }
     if (base_failed(status)) {
-        if (status.code != BASE_OUT_OF_MEMORY && error != NULL && error->check[0] == '\0')
+        if (status.code != BASE_OUT_OF_MEMORY && error != NULL && error->check[0] == '\0') {
             base_error_check(error, "E106");
+        }
         saga_expr_place(error, text, parser.error_offset);
         return status;
     }

@@ -25,12 +25,14 @@ static base_status call_resolve(saga_parser *parser, const saga_goal *goal)
     }
     saga_node *arguments[SAGA_BUILTIN_PARAMETERS_MAX] = {NULL, NULL, NULL};
     size_t count = 0;
-    for (saga_node *node = call.node; node != NULL; node = node->list)
+    for (saga_node *node = call.node; node != NULL; node = node->list) {
         arguments[count++] = node->a;
+    }
     if (builtin->kind == SAGA_BUILTIN_TEXT) {
         saga_goal_inner *next = BASE_ARENA_NEW(parser->arena, saga_goal_inner);
-        if (next == NULL)
+        if (next == NULL) {
             return saga_parser_no_memory(parser);
+        }
         *next = (saga_goal_inner){.builtin = builtin,
                                   .arguments = {arguments[0], arguments[1], arguments[2]},
                                   .lexer = parser->lexer,
@@ -44,10 +46,12 @@ static base_status call_resolve(saga_parser *parser, const saga_goal *goal)
     saga_node *node =
         saga_parser_node(parser, builtin->kind == SAGA_BUILTIN_NODE ? (saga_node_kind)builtin->code
                                                                     : SAGA_NODE_CALL);
-    if (node == NULL)
+    if (node == NULL) {
         return saga_parser_no_memory(parser);
-    if (inner == NULL)
+    }
+    if (inner == NULL) {
         node->offset = call.offset;
+    }
     node->op = builtin->kind == SAGA_BUILTIN_NATIVE ? builtin->code : 0;
     node->a = arguments[0];
     node->b = arguments[1];
@@ -61,18 +65,21 @@ base_status saga_goal_call(saga_parser *parser, saga_goal *goal)
     if (goal->state == CALL_START) {
         goal->name = parser->token.text;
         BASE_TRY(saga_parser_advance(parser));
-        if (!saga_parser_is(parser, '('))
+        if (!saga_parser_is(parser, '(')) {
             return call_resolve(parser, goal);
+        }
     } else {
         /* Each argument hangs in a node of its own, as its tree may stand in several lists. */
         saga_node *argument = saga_parser_node(parser, SAGA_NODE_PIPE);
-        if (argument == NULL)
+        if (argument == NULL) {
             return saga_parser_no_memory(parser);
+        }
         argument->a = parser->result;
-        if (goal->last == NULL)
+        if (goal->last == NULL) {
             goal->node = argument;
-        else
+        } else {
             goal->last->list = argument;
+        }
         goal->last = argument;
         goal->count++;
         if (saga_parser_is(parser, ')')) {
@@ -84,8 +91,9 @@ base_status saga_goal_call(saga_parser *parser, saga_goal *goal)
             }
             return call_resolve(parser, goal);
         }
-        if (!saga_parser_is(parser, ';'))
+        if (!saga_parser_is(parser, ';')) {
             return saga_parser_unexpected(parser, "\";\" or \")\"");
+        }
     }
     goal->state = CALL_ARGUMENT;
     BASE_TRY(saga_parser_advance(parser));
@@ -119,14 +127,16 @@ static base_status string_add(saga_parser *parser, saga_goal *goal, saga_node *p
     /* A part may be a tree that stands in another list too (a parameter of a built-in), so it gets
      * a node around. */
     saga_node *item = saga_parser_node(parser, SAGA_NODE_PIPE);
-    if (item == NULL || part == NULL)
+    if (item == NULL || part == NULL) {
         return saga_parser_no_memory(parser);
+    }
     item->a = part;
     item->optional = formatted;
-    if (goal->last == NULL)
+    if (goal->last == NULL) {
         goal->node->list = item;
-    else
+    } else {
         goal->last->next = item;
+    }
     goal->last = item;
     goal->count++;
     return base_ok();
@@ -137,12 +147,14 @@ static base_status string_done(saga_parser *parser, saga_goal *goal)
 {
     saga_node *node = goal->node;
     BASE_TRY(saga_parser_advance(parser));
-    if (goal->count == 0)
+    if (goal->count == 0) {
         node = saga_parser_constant(parser, base_value_string(base_slice_make("", 0)));
-    else if (goal->count == 1 && !node->list->optional)
+    } else if (goal->count == 1 && !node->list->optional) {
         node = node->list->a;
-    if (node == NULL)
+    }
+    if (node == NULL) {
         return saga_parser_no_memory(parser);
+    }
     saga_parser_done(parser, node);
     return base_ok();
 }
@@ -163,8 +175,9 @@ base_status saga_goal_string(saga_parser *parser, saga_goal *goal)
         goal->state = STRING_PART;
         const bool quoted = parser->token.kind == SAGA_TOKEN_QUOTE;
         goal->node = saga_parser_node(parser, quoted ? SAGA_NODE_STRING : SAGA_NODE_FORMAT);
-        if (goal->node == NULL)
+        if (goal->node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         goal->node->op = (uint8_t)format;
         if (!quoted) {
             saga_parser_done(parser, goal->node);
@@ -172,8 +185,9 @@ base_status saga_goal_string(saga_parser *parser, saga_goal *goal)
         }
     } else {
         BASE_TRY(string_add(parser, goal, parser->result, true));
-        if (!saga_parser_is(parser, ')'))
+        if (!saga_parser_is(parser, ')')) {
             return saga_parser_unexpected(parser, "\")\"");
+        }
     }
     base_slice part;
     saga_string_end end;
@@ -186,11 +200,13 @@ base_status saga_goal_string(saga_parser *parser, saga_goal *goal)
                                    : goal->offset;
         return status;
     }
-    if (part.size > 0)
+    if (part.size > 0) {
         BASE_TRY(
             string_add(parser, goal, saga_parser_constant(parser, base_value_string(part)), false));
-    if (end == SAGA_STRING_QUOTE)
+    }
+    if (end == SAGA_STRING_QUOTE) {
         return string_done(parser, goal);
+    }
     BASE_TRY(saga_parser_advance(parser));
     return saga_parser_expression(parser, SAGA_LEVEL_ANY);
 }
@@ -201,13 +217,15 @@ enum { MAP_START, MAP_ENTRY, MAP_STRING_KEY, MAP_PAREN_KEY, MAP_VALUE };
 static base_status map_entry(saga_parser *parser, saga_goal *goal, saga_node *key)
 {
     saga_node *entry = saga_parser_node(parser, SAGA_NODE_ENTRY);
-    if (entry == NULL || key == NULL)
+    if (entry == NULL || key == NULL) {
         return saga_parser_no_memory(parser);
+    }
     entry->a = key;
-    if (goal->last == NULL)
+    if (goal->last == NULL) {
         goal->node->list = entry;
-    else
+    } else {
         goal->last->next = entry;
+    }
     goal->last = entry;
     return base_ok();
 }
@@ -215,10 +233,11 @@ static base_status map_entry(saga_parser *parser, saga_goal *goal, saga_node *ke
 static base_status map_value(saga_parser *parser, saga_goal *goal)
 {
     const saga_node *key = goal->last->a;
-    if (key->kind == SAGA_NODE_CONSTANT && key->value.kind != BASE_STRING)
+    if (key->kind == SAGA_NODE_CONSTANT && key->value.kind != BASE_STRING) {
         return SAGA_PARSER_FAIL(parser, key->offset, BASE_BAD_INPUT,
                                 "cannot use a %s as object key",
                                 base_kind_name((base_kind)key->value.kind));
+    }
     goal->state = MAP_VALUE;
     BASE_TRY(saga_parser_expect(parser, ':'));
     return saga_parser_push(parser, (saga_goal){.kind = SAGA_GOAL_EXPRESSION, .member = true});
@@ -293,9 +312,10 @@ static base_status map_next(saga_parser *parser, saga_goal *goal)
     if (goal->last != NULL) {
         if (!saga_parser_is(parser, ',')) {
             (void)saga_parser_unexpected(parser, "\",\" or \"}\"");
-            if (goal->last->b != NULL)
+            if (goal->last->b != NULL) {
                 base_error_hint(parser->error,
                                 "a value with operators stands in parentheses: {a: (.b + 1)}");
+            }
             return base_status_of(BASE_BAD_INPUT);
         }
         BASE_TRY(saga_parser_advance(parser));
@@ -309,8 +329,9 @@ base_status saga_goal_map(saga_parser *parser, saga_goal *goal)
     case MAP_START:
         goal->state = MAP_ENTRY;
         goal->node = saga_parser_node(parser, SAGA_NODE_MAP);
-        if (goal->node == NULL)
+        if (goal->node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         return saga_parser_advance(parser);
     case MAP_STRING_KEY:
         goal->state = MAP_ENTRY;
@@ -335,12 +356,14 @@ enum { IF_START, IF_CONDITION, IF_THEN, IF_ELSE };
 static base_status if_condition(saga_parser *parser, saga_goal *goal)
 {
     saga_node *node = saga_parser_node(parser, SAGA_NODE_IF);
-    if (node == NULL)
+    if (node == NULL) {
         return saga_parser_no_memory(parser);
-    if (goal->last == NULL)
+    }
+    if (goal->last == NULL) {
         goal->node = node;
-    else
+    } else {
         goal->last->c = node;
+    }
     goal->last = node;
     goal->state = IF_CONDITION;
     BASE_TRY(saga_parser_advance(parser));
@@ -359,20 +382,23 @@ base_status saga_goal_if(saga_parser *parser, saga_goal *goal)
         return saga_parser_expression(parser, SAGA_LEVEL_ANY);
     case IF_THEN:
         goal->last->b = parser->result;
-        if (saga_parser_is_name(parser, "elif"))
+        if (saga_parser_is_name(parser, "elif")) {
             return if_condition(parser, goal);
+        }
         if (saga_parser_is_name(parser, "else")) {
             goal->state = IF_ELSE;
             BASE_TRY(saga_parser_advance(parser));
             return saga_parser_expression(parser, SAGA_LEVEL_ANY);
         }
-        if (!saga_parser_is_name(parser, "end"))
+        if (!saga_parser_is_name(parser, "end")) {
             return saga_parser_unexpected(parser, "elif, else or end");
+        }
         break;
     default:
         goal->last->c = parser->result;
-        if (!saga_parser_is_name(parser, "end"))
+        if (!saga_parser_is_name(parser, "end")) {
             return saga_parser_unexpected(parser, "end");
+        }
         break;
     }
     BASE_TRY(saga_parser_advance(parser));
@@ -387,8 +413,9 @@ base_status saga_goal_try(saga_parser *parser, saga_goal *goal)
 {
     if (goal->state == TRY_START) {
         goal->node = saga_parser_node(parser, SAGA_NODE_TRY);
-        if (goal->node == NULL)
+        if (goal->node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         goal->state = TRY_BODY;
         BASE_TRY(saga_parser_advance(parser));
         return saga_parser_expression(parser, SAGA_LEVEL_TERM);
@@ -412,11 +439,13 @@ base_status saga_goal_label(saga_parser *parser, saga_goal *goal)
     if (goal->state == 0) {
         goal->state = 1;
         goal->node = saga_parser_node(parser, SAGA_NODE_LABEL);
-        if (goal->node == NULL)
+        if (goal->node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         BASE_TRY(saga_parser_advance(parser));
-        if (parser->token.kind != SAGA_TOKEN_BINDING)
+        if (parser->token.kind != SAGA_TOKEN_BINDING) {
             return saga_parser_unexpected(parser, "the label's $name");
+        }
         BASE_TRY(saga_parser_bind(parser, parser->token.text, true, &goal->node->variable));
         BASE_TRY(saga_parser_advance(parser));
         BASE_TRY(saga_parser_expect(parser, '|'));
@@ -435,8 +464,9 @@ base_status saga_goal_as(saga_parser *parser, saga_goal *goal)
 {
     if (goal->state == AS_START) {
         saga_node *node = saga_parser_node(parser, SAGA_NODE_AS);
-        if (node == NULL)
+        if (node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         node->a = goal->node;
         node->variable = (int32_t)parser->variable_count;
         goal->node = node;
@@ -464,8 +494,9 @@ static base_status loop_start(saga_parser *parser, saga_goal *goal)
 {
     const bool reduce = base_slice_is(parser->token.text, "reduce");
     goal->node = saga_parser_node(parser, reduce ? SAGA_NODE_REDUCE : SAGA_NODE_FOREACH);
-    if (goal->node == NULL)
+    if (goal->node == NULL) {
         return saga_parser_no_memory(parser);
+    }
     goal->state = LOOP_SOURCE;
     BASE_TRY(saga_parser_advance(parser));
     return saga_parser_goal(parser, SAGA_GOAL_TERM);
@@ -519,10 +550,11 @@ base_status saga_goal_patterns(saga_parser *parser, saga_goal *goal)
     if (goal->state == 0) {
         goal->state = 1;
     } else {
-        if (goal->last == NULL)
+        if (goal->last == NULL) {
             goal->node = parser->result;
-        else
+        } else {
             goal->last->next = parser->result;
+        }
         goal->last = parser->result;
         if (!saga_parser_is(parser, SAGA_SYMBOL_DESTRUCTURE)) {
             saga_parser_done(parser, goal->node);
@@ -554,17 +586,20 @@ static base_status pattern_inner(saga_parser *parser, saga_goal *goal, uint8_t s
 static base_status pattern_entry_key(saga_parser *parser, saga_goal *goal, saga_node *key)
 {
     saga_node *entry = saga_parser_node(parser, SAGA_NODE_PATTERN_ENTRY);
-    if (entry == NULL || key == NULL)
+    if (entry == NULL || key == NULL) {
         return saga_parser_no_memory(parser);
-    if (key->kind == SAGA_NODE_CONSTANT && key->value.kind != BASE_STRING)
+    }
+    if (key->kind == SAGA_NODE_CONSTANT && key->value.kind != BASE_STRING) {
         return SAGA_PARSER_FAIL(parser, key->offset, BASE_BAD_INPUT,
                                 "cannot use a %s as object key",
                                 base_kind_name((base_kind)key->value.kind));
+    }
     entry->a = key;
-    if (goal->last == NULL)
+    if (goal->last == NULL) {
         goal->node->list = entry;
-    else
+    } else {
         goal->last->next = entry;
+    }
     goal->last = entry;
     goal->state = PATTERN_ENTRY;
     return base_ok();
@@ -588,8 +623,9 @@ static base_status pattern_entry_start(saga_parser *parser, saga_goal *goal)
         goal->state = PATTERN_STRING_KEY;
         return saga_parser_goal(parser, SAGA_GOAL_STRING);
     }
-    if (!saga_parser_is(parser, '('))
+    if (!saga_parser_is(parser, '(')) {
         return saga_parser_unexpected(parser, "a key or a $name");
+    }
     goal->state = PATTERN_PAREN_KEY;
     BASE_TRY(saga_parser_advance(parser));
     return saga_parser_expression(parser, SAGA_LEVEL_ANY);
@@ -606,43 +642,51 @@ static base_status pattern_start(saga_parser *parser, saga_goal *goal)
 {
     if (parser->token.kind == SAGA_TOKEN_BINDING) {
         saga_node *node = saga_parser_node(parser, SAGA_NODE_PATTERN_VARIABLE);
-        if (node == NULL)
+        if (node == NULL) {
             return saga_parser_no_memory(parser);
+        }
         BASE_TRY(saga_parser_pend(parser, goal->count, parser->token.text, &node->variable));
         BASE_TRY(saga_parser_advance(parser));
         saga_parser_done(parser, node);
         return base_ok();
     }
     const bool list = saga_parser_is(parser, '[');
-    if (!list && !saga_parser_is(parser, '{'))
+    if (!list && !saga_parser_is(parser, '{')) {
         return saga_parser_unexpected(parser, "a $name, [pattern] or {key: pattern}");
+    }
     goal->node = saga_parser_node(parser, list ? SAGA_NODE_PATTERN_LIST : SAGA_NODE_PATTERN_MAP);
-    if (goal->node == NULL)
+    if (goal->node == NULL) {
         return saga_parser_no_memory(parser);
-    if (list)
+    }
+    if (list) {
         return pattern_inner(parser, goal, PATTERN_ITEM);
+    }
     BASE_TRY(saga_parser_advance(parser));
     return pattern_entry_start(parser, goal);
 }
 
 static base_status pattern_item(saga_parser *parser, saga_goal *goal)
 {
-    if (goal->last == NULL)
+    if (goal->last == NULL) {
         goal->node->list = parser->result;
-    else
+    } else {
         goal->last->next = parser->result;
+    }
     goal->last = parser->result;
-    if (saga_parser_is(parser, ','))
+    if (saga_parser_is(parser, ',')) {
         return pattern_inner(parser, goal, PATTERN_ITEM);
+    }
     return pattern_close(parser, goal, ']');
 }
 
 static base_status pattern_entry(saga_parser *parser, saga_goal *goal)
 {
-    if (goal->state == PATTERN_ENTRY && saga_parser_is(parser, ':'))
+    if (goal->state == PATTERN_ENTRY && saga_parser_is(parser, ':')) {
         return pattern_inner(parser, goal, PATTERN_VALUE);
-    if (goal->last->b == NULL && goal->last->variable < 0)
+    }
+    if (goal->last->b == NULL && goal->last->variable < 0) {
         return saga_parser_unexpected(parser, "\":\"");
+    }
     if (saga_parser_is(parser, ',')) {
         BASE_TRY(saga_parser_advance(parser));
         return pattern_entry_start(parser, goal);

@@ -19,13 +19,15 @@ static bool is_number(const base_value *value)
 /* ---- maps ---- */
 const base_value *saga_map_find(const base_value *map, base_slice key)
 {
-    if (map->indexed)
+    if (map->indexed) {
         return base_map_get(map, key);
+    }
     const base_member *members = map->members;
     for (size_t i = 0; i < map->size; i++) {
         if (members[i].key.size == key.size &&
-            (key.size == 0 || memcmp(members[i].key.data, key.data, key.size) == 0))
+            (key.size == 0 || memcmp(members[i].key.data, key.data, key.size) == 0)) {
             return &members[i].value;
+        }
     }
     return NULL;
 }
@@ -33,8 +35,9 @@ const base_value *saga_map_find(const base_value *map, base_slice key)
 static base_value map_of(base_member *members, size_t count)
 {
     base_value map = base_value_map(members, count);
-    if (count > SAGA_MAP_SCAN_MAX)
+    if (count > SAGA_MAP_SCAN_MAX) {
         map.exponent = SAGA_MAP_GROWN;
+    }
     return map;
 }
 
@@ -76,28 +79,36 @@ static size_t slice_bound(const base_value *number, size_t length, bool up)
 {
     const base_value whole_length = base_value_integer((int64_t)length);
     base_value bound = *number;
-    if (saga_number_negative(&bound) && base_failed(base_number_add(number, &whole_length, &bound)))
+    if (saga_number_negative(&bound) &&
+        base_failed(base_number_add(number, &whole_length, &bound))) {
         return 0;
-    if (saga_number_negative(&bound))
+    }
+    if (saga_number_negative(&bound)) {
         return 0;
-    if (base_number_compare(&bound, &whole_length) >= 0)
+    }
+    if (base_number_compare(&bound, &whole_length) >= 0) {
         return length;
+    }
     base_value rounded;
-    if (bound.kind == BASE_NUMBER_TEXT ||
-        base_failed(up ? base_number_ceil(&bound, &rounded) : base_number_floor(&bound, &rounded)))
+    if (bound.kind == BASE_NUMBER_TEXT || base_failed(up ? base_number_ceil(&bound, &rounded)
+                                                         : base_number_floor(&bound, &rounded))) {
         return (size_t)saga_integer_of(&bound);
+    }
     return (size_t)saga_integer_of(&rounded);
 }
 
 static base_status slice_range(saga_machine *machine, size_t length, const base_value *from,
                                const base_value *to, range *out)
 {
-    if ((from->kind != BASE_NULL && !is_number(from)) || (to->kind != BASE_NULL && !is_number(to)))
+    if ((from->kind != BASE_NULL && !is_number(from)) ||
+        (to->kind != BASE_NULL && !is_number(to))) {
         return SAGA_RAISE(machine, "Start and end indices of an array slice must be numbers");
+    }
     out->start = from->kind == BASE_NULL ? 0 : slice_bound(from, length, false);
     out->end = to->kind == BASE_NULL ? length : slice_bound(to, length, true);
-    if (out->end < out->start)
+    if (out->end < out->start) {
         out->end = out->start;
+    }
     return base_ok();
 }
 
@@ -157,10 +168,12 @@ static base_status sublist_indexes(saga_machine *machine, const base_value *list
     size_t count = 0;
     for (size_t i = 0; part->size > 0 && i + part->size <= list->size; i++) {
         int order = 0;
-        for (size_t j = 0; j < part->size && order == 0; j++)
+        for (size_t j = 0; j < part->size && order == 0; j++) {
             BASE_TRY(saga_compare(machine, &list->items[i + j], &part->items[j], &order));
-        if (order == 0)
+        }
+        if (order == 0) {
             indexes[count++] = base_value_integer((int64_t)i);
+        }
     }
     machine->built = true;
     *out = base_value_list(indexes, count);
@@ -170,9 +183,10 @@ static base_status sublist_indexes(saga_machine *machine, const base_value *list
 static base_status cannot_index(saga_machine *machine, const base_value *container,
                                 const base_value *key)
 {
-    if (key->kind == BASE_STRING && key->size < KEY_SHOWN_MAX)
+    if (key->kind == BASE_STRING && key->size < KEY_SHOWN_MAX) {
         return SAGA_RAISE(machine, "Cannot index %s with string \"%.*s\"", kind_name(container),
                           BASE_SLICE_ARG(base_value_slice(key)));
+    }
     return SAGA_RAISE(machine, "Cannot index %s with %s", kind_name(container), kind_name(key));
 }
 
@@ -187,8 +201,9 @@ base_status saga_index(saga_machine *machine, const base_value *container, const
     }
     if (container->kind == BASE_LIST && is_number(key)) {
         int64_t index = saga_integer_of(key);
-        if (index < 0)
+        if (index < 0) {
             index += (int64_t)container->size;
+        }
         const bool inside = index >= 0 && (uint64_t)index < container->size;
         *out = inside ? container->items[index] : base_value_null();
         return base_ok();
@@ -198,8 +213,9 @@ base_status saga_index(saga_machine *machine, const base_value *container, const
         const base_value to = slice_end_of(key, "end");
         return saga_slice(machine, container, &from, &to, out);
     }
-    if (container->kind == BASE_LIST && key->kind == BASE_LIST)
+    if (container->kind == BASE_LIST && key->kind == BASE_LIST) {
         return sublist_indexes(machine, container, key, out);
+    }
     if (container->kind == BASE_NULL &&
         (key->kind == BASE_STRING || is_number(key) || key->kind == BASE_MAP)) {
         *out = base_value_null();
@@ -220,12 +236,15 @@ static base_status set_item(saga_machine *machine, const base_value *list, const
 {
     int64_t index = saga_integer_of(key);
     const size_t size = list->kind == BASE_LIST ? list->size : 0;
-    if (index < 0)
+    if (index < 0) {
         index += (int64_t)size;
-    if (index < 0)
+    }
+    if (index < 0) {
         return SAGA_RAISE(machine, "Out of bounds negative array index");
-    if (index > INDEX_MAX)
+    }
+    if (index > INDEX_MAX) {
         return SAGA_RAISE(machine, "Array index too large");
+    }
     const size_t at = (size_t)index;
     if (at < size && owned) {
         write_in_place(&list->items[at], value);
@@ -240,8 +259,9 @@ static base_status set_item(saga_machine *machine, const base_value *list, const
                                      size * sizeof(base_value),
                                      (at + 1 - size) * sizeof(base_value), &block));
         base_value *items = block;
-        for (size_t i = size; i < at; i++)
+        for (size_t i = size; i < at; i++) {
             items[i] = base_value_null();
+        }
         items[at] = kept;
         *out = base_value_list(items, at + 1);
         return base_ok();
@@ -262,8 +282,9 @@ static base_status set_member(saga_machine *machine, const base_value *map, cons
     const base_value *from = map->kind == BASE_MAP ? map : &empty;
     const base_slice name = base_value_slice(key);
     const base_value *found = owned ? saga_map_find(from, name) : NULL;
-    if (found == NULL)
+    if (found == NULL) {
         return saga_map_put(machine, from, name, value, out);
+    }
     BASE_TRY(saga_machine_spend(machine, map->size / SAGA_MAP_SCAN_MAX));
     write_in_place(found, value);
     *out = *map;
@@ -278,20 +299,24 @@ static base_status set_slice(saga_machine *machine, const base_value *list, cons
     const size_t size = list->kind == BASE_LIST ? list->size : 0;
     range bounds;
     BASE_TRY(slice_range(machine, size, &from, &to, &bounds));
-    if (value->kind != BASE_LIST)
+    if (value->kind != BASE_LIST) {
         return SAGA_RAISE(machine, "A slice of an array can only be assigned another array");
+    }
     const size_t count = size - (bounds.end - bounds.start) + value->size;
     void *block = NULL;
     BASE_TRY(saga_machine_spend(machine, count / 64));
     BASE_TRY(saga_machine_array(machine, count, sizeof(base_value), &block));
     base_value *items = block;
-    if (bounds.start > 0)
+    if (bounds.start > 0) {
         memcpy(items, list->items, bounds.start * sizeof(base_value));
-    if (value->size > 0)
+    }
+    if (value->size > 0) {
         memcpy(items + bounds.start, value->items, value->size * sizeof(base_value));
-    if (size > bounds.end)
+    }
+    if (size > bounds.end) {
         memcpy(items + bounds.start + value->size, list->items + bounds.end,
                (size - bounds.end) * sizeof(base_value));
+    }
     machine->built = true;
     *out = base_value_list(items, count);
     return base_ok();
@@ -303,14 +328,18 @@ static base_status set_key(saga_machine *machine, const base_value *container,
                            base_value *out)
 {
     const bool null = container->kind == BASE_NULL;
-    if (key->kind == BASE_STRING && (container->kind == BASE_MAP || null))
+    if (key->kind == BASE_STRING && (container->kind == BASE_MAP || null)) {
         return set_member(machine, container, key, value, owned, out);
-    if (is_number(key) && (container->kind == BASE_LIST || null))
+    }
+    if (is_number(key) && (container->kind == BASE_LIST || null)) {
         return set_item(machine, container, key, value, owned, out);
-    if (key->kind == BASE_MAP && (container->kind == BASE_LIST || null))
+    }
+    if (key->kind == BASE_MAP && (container->kind == BASE_LIST || null)) {
         return set_slice(machine, container, key, value, out);
-    if (key->kind == BASE_MAP && container->kind == BASE_STRING)
+    }
+    if (key->kind == BASE_MAP && container->kind == BASE_STRING) {
         return SAGA_RAISE(machine, "Cannot update string slices");
+    }
     return SAGA_RAISE(machine, "Cannot update field at %s index of %s", kind_name(key),
                       kind_name(container));
 }
@@ -318,8 +347,9 @@ static base_status set_key(saga_machine *machine, const base_value *container,
 /* ---- paths ---- */
 static base_status check_path(saga_machine *machine, const base_value *path)
 {
-    if (path->kind != BASE_LIST)
+    if (path->kind != BASE_LIST) {
         return SAGA_RAISE(machine, "Path must be specified as an array");
+    }
     return saga_machine_spend(machine, path->size);
 }
 
@@ -370,23 +400,26 @@ base_status saga_path_set(saga_machine *machine, const base_value *root, const b
     }
     /* Blocks are this assignment's own as far as all those before them are. */
     size_t owned = 0;
-    while (owned < count && owns(owner, owned, &levels[owned]))
+    while (owned < count && owns(owner, owned, &levels[owned])) {
         owned++;
+    }
     size_t owned_next = owner == NULL ? 0 : count;
     base_value made = *value;
     for (size_t i = count; i > 0; i--) {
         base_value next;
         BASE_TRY(set_key(machine, &levels[i - 1], &path->items[i - 1], &made, i <= owned, &next));
         /* A block that grew in place may be in other values too, up to their size. */
-        if (i > owned && block_of(&next) == block_of(&levels[i - 1]))
+        if (i > owned && block_of(&next) == block_of(&levels[i - 1])) {
             owned_next = i - 1;
+        }
         made = next;
         levels[i - 1] = made;
     }
     if (owner != NULL) {
         owner->count = owned_next < SAGA_OWNER_DEPTH_MAX ? owned_next : SAGA_OWNER_DEPTH_MAX;
-        for (size_t i = 0; i < owner->count; i++)
+        for (size_t i = 0; i < owner->count; i++) {
             owner->blocks[i] = block_of(&levels[i]);
+        }
     }
     *out = made;
     return base_ok();
@@ -404,10 +437,12 @@ static base_status delete_items(saga_machine *machine, const base_value *list,
         range bounds;
         if (is_number(&keys[i])) {
             int64_t index = saga_integer_of(&keys[i]);
-            if (index < 0)
+            if (index < 0) {
                 index += (int64_t)list->size;
-            if (index < 0 || (uint64_t)index >= list->size)
+            }
+            if (index < 0 || (uint64_t)index >= list->size) {
                 continue;
+            }
             bounds = (range){(size_t)index, (size_t)index + 1};
         } else if (keys[i].kind == BASE_MAP) {
             const base_value from = slice_end_of(&keys[i], "start");
@@ -423,8 +458,9 @@ static base_status delete_items(saga_machine *machine, const base_value *list,
     base_value *items = block;
     size_t count = 0;
     for (size_t i = 0; i < list->size; i++) {
-        if (!gone[i])
+        if (!gone[i]) {
             items[count++] = list->items[i];
+        }
     }
     *out = base_value_list(items, count);
     return base_ok();
@@ -434,8 +470,9 @@ static base_status delete_members(saga_machine *machine, const base_value *map,
                                   const base_value *keys, size_t key_count, base_value *out)
 {
     for (size_t i = 0; i < key_count; i++) {
-        if (keys[i].kind != BASE_STRING)
+        if (keys[i].kind != BASE_STRING) {
             return SAGA_RAISE(machine, "Cannot delete %s field of object", kind_name(&keys[i]));
+        }
     }
     BASE_TRY(saga_machine_spend(machine, map->size));
     base_map_builder builder;
@@ -446,14 +483,16 @@ static base_status delete_members(saga_machine *machine, const base_value *map,
         size_t high = key_count;
         while (low < high) {
             const size_t middle = low + (high - low) / 2;
-            if (base_slice_compare(base_value_slice(&keys[middle]), map->members[i].key) < 0)
+            if (base_slice_compare(base_value_slice(&keys[middle]), map->members[i].key) < 0) {
                 low = middle + 1;
-            else
+            } else {
                 high = middle;
+            }
         }
         if (low == key_count ||
-            !base_slice_equal(base_value_slice(&keys[low]), map->members[i].key))
+            !base_slice_equal(base_value_slice(&keys[low]), map->members[i].key)) {
             BASE_TRY(base_map_put(&builder, map->members[i].key, &map->members[i].value));
+        }
     }
     *out = base_map_end(&builder);
     return saga_machine_check_memory(machine);
@@ -463,13 +502,16 @@ static base_status delete_keys(saga_machine *machine, const base_value *containe
                                const base_value *keys, size_t key_count, base_value *out)
 {
     *out = *container;
-    if (key_count == 0 || container->kind == BASE_NULL)
+    if (key_count == 0 || container->kind == BASE_NULL) {
         return base_ok();
+    }
     machine->built = true;
-    if (container->kind == BASE_LIST)
+    if (container->kind == BASE_LIST) {
         return delete_items(machine, container, keys, key_count, out);
-    if (container->kind == BASE_MAP)
+    }
+    if (container->kind == BASE_MAP) {
         return delete_members(machine, container, keys, key_count, out);
+    }
     return SAGA_RAISE(machine, "Cannot delete fields from %s", kind_name(container));
 }
 
@@ -505,8 +547,9 @@ static base_status delete_push(delete_work *work, const base_value *value, size_
     if (work->count == work->capacity) {
         const size_t capacity = work->capacity == 0 ? LEVELS_FIRST : 2 * work->capacity;
         BASE_TRY(saga_machine_array(work->machine, capacity, sizeof(delete_frame), &block));
-        if (work->count > 0)
+        if (work->count > 0) {
             memcpy(block, work->frames, work->count * sizeof(delete_frame));
+        }
         work->frames = block;
         work->capacity = capacity;
     }
@@ -525,8 +568,9 @@ static base_status run_end(delete_work *work, const delete_frame *frame, size_t 
     while (end < frame->end) {
         int order;
         BASE_TRY(saga_compare(work->machine, key, &sorted_path(work, end)->items[depth], &order));
-        if (order != 0)
+        if (order != 0) {
             break;
+        }
         end++;
     }
     *end_out = end;
@@ -540,8 +584,9 @@ static base_status delete_step(delete_work *work, base_value *done_out)
     if (frame->next == frame->end) {
         BASE_TRY(
             delete_keys(work->machine, &frame->value, frame->keys, frame->key_count, done_out));
-        if (--work->count == 0)
+        if (--work->count == 0) {
             return base_ok();
+        }
         delete_frame *below = &work->frames[work->count - 1];
         base_value changed;
         BASE_TRY(set_key(work->machine, &below->value, &below->key, done_out, false, &changed));
@@ -560,8 +605,9 @@ static base_status delete_step(delete_work *work, base_value *done_out)
     }
     base_value inner;
     BASE_TRY(saga_index(work->machine, &frame->value, key, &inner));
-    if (inner.kind == BASE_NULL)
+    if (inner.kind == BASE_NULL) {
         return base_ok();
+    }
     frame->key = *key;
     return delete_push(work, &inner, first, end);
 }
@@ -569,16 +615,19 @@ static base_status delete_step(delete_work *work, base_value *done_out)
 base_status saga_path_delete(saga_machine *machine, const base_value *root, const base_value *paths,
                              base_value *out)
 {
-    if (paths->kind != BASE_LIST)
+    if (paths->kind != BASE_LIST) {
         return SAGA_RAISE(machine, "Paths must be specified as an array");
+    }
     for (size_t i = 0; i < paths->size; i++) {
-        if (paths->items[i].kind != BASE_LIST)
+        if (paths->items[i].kind != BASE_LIST) {
             return SAGA_RAISE(machine, "Path must be specified as array, not %s",
                               kind_name(&paths->items[i]));
+        }
     }
     *out = *root;
-    if (paths->size == 0)
+    if (paths->size == 0) {
         return base_ok();
+    }
     uint32_t *order = NULL;
     BASE_TRY(saga_sort_order(machine, paths->items, paths->size, &order));
     if (paths->items[order[0]].size == 0) {

@@ -7,21 +7,25 @@
 base_status saga_text_put(saga_text *text, base_slice bytes)
 {
     if (bytes.size > text->capacity - text->size) {
-        if (bytes.size > SIZE_MAX / 4)
+        if (bytes.size > SIZE_MAX / 4) {
             return base_status_of(BASE_BUDGET);
+        }
         size_t capacity = text->capacity == 0 ? TEXT_CAPACITY_FIRST : 2 * text->capacity;
-        while (capacity < text->size + bytes.size)
+        while (capacity < text->size + bytes.size) {
             capacity *= 2;
+        }
         void *block = NULL;
         BASE_TRY(saga_machine_spend(text->machine, capacity / 256));
         BASE_TRY(saga_machine_alloc(text->machine, capacity, &block));
-        if (text->size > 0)
+        if (text->size > 0) {
             memcpy(block, text->data, text->size);
+        }
         text->data = block;
         text->capacity = capacity;
     }
-    if (bytes.size > 0)
+    if (bytes.size > 0) {
         memcpy(text->data + text->size, bytes.data, bytes.size);
+    }
     text->size += bytes.size;
     return base_ok();
 }
@@ -40,18 +44,21 @@ base_value saga_text_value(const saga_text *text)
 size_t saga_utf8_length(char lead)
 {
     const uint8_t byte = (uint8_t)lead;
-    if (byte < 0xc0)
+    if (byte < 0xc0) {
         return 1;
-    if (byte < 0xe0)
+    }
+    if (byte < 0xe0) {
         return 2;
+    }
     return byte < 0xf0 ? 3 : 4;
 }
 
 size_t saga_utf8_count(base_slice text)
 {
     size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         count += ((uint8_t)text.data[i] & 0xc0) != 0x80;
+    }
     return count;
 }
 
@@ -67,14 +74,17 @@ size_t saga_utf8_offset(base_slice text, size_t index)
 
 size_t saga_find_bytes(base_slice text, size_t from, base_slice part)
 {
-    if (part.size == 0)
+    if (part.size == 0) {
         return from <= text.size ? from : SIZE_MAX;
+    }
     while (part.size <= text.size && from <= text.size - part.size) {
         const char *hit = memchr(text.data + from, part.data[0], text.size - part.size - from + 1);
-        if (hit == NULL)
+        if (hit == NULL) {
             return SIZE_MAX;
-        if (memcmp(hit, part.data, part.size) == 0)
+        }
+        if (memcmp(hit, part.data, part.size) == 0) {
             return (size_t)(hit - text.data);
+        }
         from = (size_t)(hit - text.data) + 1;
     }
     return SIZE_MAX;
@@ -106,8 +116,9 @@ base_status saga_split(saga_machine *machine, base_slice text, base_slice separa
         const size_t hit = saga_find_bytes(text, from, separator);
         const size_t end = hit == SIZE_MAX ? text.size : hit;
         BASE_TRY(push_text(machine, &builder, text.data + from, end - from));
-        if (hit == SIZE_MAX)
+        if (hit == SIZE_MAX) {
             break;
+        }
         from = hit + separator.size;
     }
     machine->built = true;
@@ -136,11 +147,13 @@ base_status saga_base64_write(saga_text *text, base_slice bytes)
     for (size_t i = 0; i < bytes.size; i += 3) {
         const size_t count = bytes.size - i < 3 ? bytes.size - i : 3;
         uint32_t code = 0;
-        for (size_t j = 0; j < 3; j++)
+        for (size_t j = 0; j < 3; j++) {
             code = code << 8 | (j < count ? (uint8_t)bytes.data[i + j] : 0u);
+        }
         char block[4];
-        for (size_t j = 0; j < 4; j++)
+        for (size_t j = 0; j < 4; j++) {
             block[j] = j <= count ? BASE64[code >> (18 - 6 * j) & 0x3f] : '=';
+        }
         BASE_TRY(saga_text_put(text, base_slice_make(block, 4)));
     }
     return base_ok();
@@ -148,14 +161,18 @@ base_status saga_base64_write(saga_text *text, base_slice bytes)
 
 static int base64_digit(char c)
 {
-    if (c >= 'A' && c <= 'Z')
+    if (c >= 'A' && c <= 'Z') {
         return c - 'A';
-    if (c >= 'a' && c <= 'z')
+    }
+    if (c >= 'a' && c <= 'z') {
         return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
+    }
+    if (c >= '0' && c <= '9') {
         return c - '0' + 52;
-    if (c == '+')
+    }
+    if (c == '+') {
         return 62;
+    }
     return c == '/' ? 63 : -1;
 }
 
@@ -170,8 +187,9 @@ static base_status put_lossy(saga_text *text, const saga_text *bytes)
             !base_utf8_valid(base_slice_make(bytes->data + i, length))) {
             BASE_TRY(saga_text_put(text, base_slice_make(REPLACEMENT, 3)));
             length = 1;
-            while (i + length < bytes->size && ((uint8_t)bytes->data[i + length] & 0xc0) == 0x80)
+            while (i + length < bytes->size && ((uint8_t)bytes->data[i + length] & 0xc0) == 0x80) {
                 length++;
+            }
         } else {
             BASE_TRY(saga_text_put(text, base_slice_make(bytes->data + i, length)));
         }
@@ -188,8 +206,9 @@ static base_status base64_read(saga_machine *machine, const base_value *value, b
     size_t digits = 0;
     for (size_t i = 0; i < value->size && value->bytes[i] != '='; i++, digits++) {
         const int digit = base64_digit(value->bytes[i]);
-        if (digit < 0)
+        if (digit < 0) {
             return saga_raise_one(machine, value, "is not valid base64 data");
+        }
         code = (code << 6 | (uint32_t)digit) & 0xffffff;
         bits += 6;
         if (bits >= 8) {
@@ -197,13 +216,15 @@ static base_status base64_read(saga_machine *machine, const base_value *value, b
             BASE_TRY(saga_text_put_char(&bytes, (char)(code >> bits & 0xff)));
         }
     }
-    if (digits % 4 == 1)
+    if (digits % 4 == 1) {
         return saga_raise_one(machine, value, "trailing base64 byte found");
+    }
     saga_text text = {.machine = machine};
-    if (base_utf8_valid(base_slice_make(bytes.data, bytes.size)))
+    if (base_utf8_valid(base_slice_make(bytes.data, bytes.size))) {
         text = bytes;
-    else
+    } else {
         BASE_TRY(put_lossy(&text, &bytes));
+    }
     *out = saga_text_value(&text);
     return base_ok();
 }
@@ -216,8 +237,9 @@ static base_status put_escaped(saga_text *text, base_slice bytes, const char *fr
     size_t start = 0;
     for (size_t i = 0; i < bytes.size; i++) {
         const char *hit = bytes.data[i] == '\0' ? NULL : strchr(from, bytes.data[i]);
-        if (hit == NULL)
+        if (hit == NULL) {
             continue;
+        }
         BASE_TRY(saga_text_put(text, base_slice_make(bytes.data + start, i - start)));
         BASE_TRY(saga_text_put(text, base_slice_of(to[hit - from])));
         start = i + 1;
@@ -271,15 +293,17 @@ static const row_format SH = {NULL, "can not be escaped for shell", " ", "'", "'
 
 static base_status put_row(saga_text *text, const base_value *value, const row_format *format)
 {
-    if (value->kind != BASE_LIST && format->wrong_input != NULL)
+    if (value->kind != BASE_LIST && format->wrong_input != NULL) {
         return saga_raise_one(text->machine, value, format->wrong_input);
+    }
     const base_value *items = value->kind == BASE_LIST ? value->items : value;
     const size_t count = value->kind == BASE_LIST ? value->size : 1;
     for (size_t i = 0; i < count; i++) {
         const base_value *item = &items[i];
         BASE_TRY(saga_machine_spend(text->machine, 1));
-        if (i > 0)
+        if (i > 0) {
             BASE_TRY(saga_text_put(text, base_slice_of(format->separator)));
+        }
         if (item->kind == BASE_STRING) {
             BASE_TRY(saga_text_put(text, base_slice_of(format->quote)));
             BASE_TRY(put_escaped(text, base_value_slice(item), format->from, format->to));
@@ -303,15 +327,17 @@ static base_status format_text(saga_machine *machine, saga_format format, const 
         *out = plain;
         return base_ok();
     }
-    if (format == SAGA_FORMAT_BASE64D)
+    if (format == SAGA_FORMAT_BASE64D) {
         return base64_read(machine, &plain, out);
+    }
     saga_text text = {.machine = machine};
-    if (format == SAGA_FORMAT_HTML)
+    if (format == SAGA_FORMAT_HTML) {
         BASE_TRY(put_escaped(&text, base_value_slice(&plain), "&<>'\"", HTML_TO));
-    else if (format == SAGA_FORMAT_URI)
+    } else if (format == SAGA_FORMAT_URI) {
         BASE_TRY(put_uri(&text, base_value_slice(&plain)));
-    else
+    } else {
         BASE_TRY(saga_base64_write(&text, base_value_slice(&plain)));
+    }
     *out = saga_text_value(&text);
     return base_ok();
 }
@@ -320,16 +346,18 @@ base_status saga_format_run(saga_machine *machine, saga_format format, const bas
                             base_value *out)
 {
     if (format == SAGA_FORMAT_TEXT || format == SAGA_FORMAT_BASE64 ||
-        format == SAGA_FORMAT_BASE64D || format == SAGA_FORMAT_HTML || format == SAGA_FORMAT_URI)
+        format == SAGA_FORMAT_BASE64D || format == SAGA_FORMAT_HTML || format == SAGA_FORMAT_URI) {
         return format_text(machine, format, value, out);
+    }
     saga_text text = {.machine = machine};
-    if (format == SAGA_FORMAT_JSON)
+    if (format == SAGA_FORMAT_JSON) {
         BASE_TRY(saga_json_write(&text, value, SIZE_MAX));
-    else
+    } else {
         BASE_TRY(put_row(&text, value,
                          format == SAGA_FORMAT_CSV   ? &CSV
                          : format == SAGA_FORMAT_TSV ? &TSV
                                                      : &SH));
+    }
     *out = saga_text_value(&text);
     return base_ok();
 }

@@ -14,12 +14,13 @@ static bool is_error(const char *check)
     return check[0] != 'W' && check[0] != 'H';
 }
 
-base_error *saga_findings_add(saga_findings *findings, const char *check, base_slice path, base_place place,
-                              const char *format, ...)
+base_error *saga_findings_add(saga_findings *findings, const char *check, base_slice path,
+                              base_place place, const char *format, ...)
 {
     if (findings->items == NULL) {
         findings->items = BASE_ARENA_ARRAY(findings->arena, base_error, SAGA_FINDING_MAX + 1);
-        /* A few kilobytes at the start of a compile: if even they are not to be had, there is nobody to tell. */
+        /* A few kilobytes at the start of a compile: if even they are not to be had, there is
+         * nobody to tell. */
         BASE_ASSERT(findings->items != NULL);
     }
     base_error *item = &findings->items[findings->count];

@@ -1,5 +1,5 @@
-/* The tables of machine.h. A row is a state, a column an input; every cell says what is done, and nothing is left to a
- * default. */
+/* The tables of machine.h. A row is a state, a column an input; every cell says what is done, and
+ * nothing is left to a default. */
 #include "saga/machine.h"
 
 #include "base/assert.h"

@@ -1,8 +1,7 @@
 /* Names of the core's enumerations, as they stand in journals, in `troupe play` and in messages. */
+#include "base/assert.h"
 #include "saga/entry.h"
 #include "saga/state.h"
-
-#include "base/assert.h"
 
 static const char *const f_names[SAGA_F_COUNT] = {
     [SAGA_F_WAITING] = "waiting", [SAGA_F_SKIPPED] = "skipped", [SAGA_F_DUE] = "due",
@@ -11,9 +10,10 @@ static const char *const f_names[SAGA_F_COUNT] = {
 };
 
 static const char *const u_names[SAGA_U_COUNT] = {
-    [SAGA_U_NO] = "no",         [SAGA_U_OWED] = "owed",     [SAGA_U_UNDOING] = "undoing",
-    [SAGA_U_BACKOFF] = "ubackoff", [SAGA_U_UNDONE] = "undone", [SAGA_U_STUCK] = "ustuck",
-    [SAGA_U_WAIVED] = "waived", [SAGA_U_RELEASED] = "released",
+    [SAGA_U_NO] = "no",           [SAGA_U_OWED] = "owed",
+    [SAGA_U_UNDOING] = "undoing", [SAGA_U_BACKOFF] = "ubackoff",
+    [SAGA_U_UNDONE] = "undone",   [SAGA_U_STUCK] = "ustuck",
+    [SAGA_U_WAIVED] = "waived",   [SAGA_U_RELEASED] = "released",
 };
 
 static const char *const phase_names[SAGA_PHASE_COUNT] = {
@@ -26,14 +26,10 @@ static const char *const phase_names[SAGA_PHASE_COUNT] = {
 };
 
 static const char *const timer_names[SAGA_TIMER_COUNT] = {
-    [SAGA_TIMER_TRY] = "try",
-    [SAGA_TIMER_BACKOFF] = "backoff",
-    [SAGA_TIMER_DEADLINE] = "deadline",
-    [SAGA_TIMER_STUCK] = "stuck",
-    [SAGA_TIMER_UNDO] = "undo",
-    [SAGA_TIMER_UNDO_BACKOFF] = "ubackoff",
-    [SAGA_TIMER_UNDO_STUCK] = "ustuck",
-    [SAGA_TIMER_EARLY] = "early",
+    [SAGA_TIMER_TRY] = "try",           [SAGA_TIMER_BACKOFF] = "backoff",
+    [SAGA_TIMER_DEADLINE] = "deadline", [SAGA_TIMER_STUCK] = "stuck",
+    [SAGA_TIMER_UNDO] = "undo",         [SAGA_TIMER_UNDO_BACKOFF] = "ubackoff",
+    [SAGA_TIMER_UNDO_STUCK] = "ustuck", [SAGA_TIMER_EARLY] = "early",
 };
 
 static const char *const change_names[SAGA_CHANGE_COUNT] = {
@@ -62,9 +58,12 @@ static const char *const change_names[SAGA_CHANGE_COUNT] = {
 };
 
 static const char *const effect_names[SAGA_EFFECT_COUNT] = {
-    [SAGA_EFFECT_ASK] = "ask",     [SAGA_EFFECT_UNDO] = "undo",
-    [SAGA_EFFECT_EMIT] = "emit",   [SAGA_EFFECT_PHASE] = "phase",
-    [SAGA_EFFECT_ALERT] = "alert", [SAGA_EFFECT_NOTE] = "note",
+    [SAGA_EFFECT_ASK] = "ask",
+    [SAGA_EFFECT_UNDO] = "undo",
+    [SAGA_EFFECT_EMIT] = "emit",
+    [SAGA_EFFECT_PHASE] = "phase",
+    [SAGA_EFFECT_ALERT] = "alert",
+    [SAGA_EFFECT_NOTE] = "note",
     [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
 };
 

@@ -1,7 +1,7 @@
 /*
- * Plan: a saga file, parsed, checked and numbered. Immutable; named by the hash of its canonical form. Everything the
- * core looks up while it decides is an index here: events, services and steps by number, conditions as formulas in one
- * array, expressions compiled.
+ * Plan: a saga file, parsed, checked and numbered. Immutable; named by the hash of its canonical
+ * form. Everything the core looks up while it decides is an index here: events, services and steps
+ * by number, conditions as formulas in one array, expressions compiled.
  *
  *   definition (value tree with places, grammar-checked by schemas/) --saga_plan_compile--> plan
  *
@@ -29,7 +29,8 @@
 #define SAGA_NONE (-1)    /* no index */
 #define SAGA_FOREVER (-1) /* retry.max */
 
-/* What a saga file becomes before it is compiled: its tree, with the place of every key and value. */
+/* What a saga file becomes before it is compiled: its tree, with the place of every key and value.
+ */
 typedef struct saga_definition {
     base_value tree;
     base_slice path;      /* file name for messages */
@@ -48,9 +49,11 @@ typedef struct saga_findings {
 } saga_findings;
 
 void saga_findings_init(saga_findings *findings, base_arena *arena);
-/* Adds one and returns it, so that a hint and place can be put; never NULL (past the bound a spare one). */
-base_error *saga_findings_add(saga_findings *findings, const char *check, base_slice path, base_place place,
-                              const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Adds one and returns it, so that a hint and place can be put; never NULL (past the bound a spare
+ * one). */
+base_error *saga_findings_add(saga_findings *findings, const char *check, base_slice path,
+                              base_place place, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* Variables of every expression, in this order (A.1). */
 typedef enum saga_variable {
@@ -77,20 +80,22 @@ typedef struct saga_plan_event {
     base_slice type;  /* CloudEvents type */
     base_slice topic; /* empty: the engine's own events topic */
     int32_t service;  /* who produces it, or SAGA_NONE */
-    const saga_expr *key; /* main key, over the CloudEvent (A.1, exception); NULL: by correlation only */
-    /* Plain records (A.3); match NULL for CloudEvents. Their input is {topic, partition, offset, time, headers, key,
-     * value}. */
+    const saga_expr
+        *key; /* main key, over the CloudEvent (A.1, exception); NULL: by correlation only */
+    /* Plain records (A.3); match NULL for CloudEvents. Their input is {topic, partition, offset,
+     * time, headers, key, value}. */
     const saga_expr *match;
     const saga_expr *id;
     const saga_expr *time;
     saga_early early;
     int64_t early_for_ms;
 
-    bool remembered;  /* some expression reads $events["name"] */
-    int32_t start;    /* index into plan->starts, or SAGA_NONE */
-    int32_t abort;    /* index into plan->aborts, or SAGA_NONE */
-    bool end_early;   /* ends.early */
-    /* The steps for which it means something, in file order: role_first .. + role_count in plan->roles. */
+    bool remembered; /* some expression reads $events["name"] */
+    int32_t start;   /* index into plan->starts, or SAGA_NONE */
+    int32_t abort;   /* index into plan->aborts, or SAGA_NONE */
+    bool end_early;  /* ends.early */
+    /* The steps for which it means something, in file order: role_first .. + role_count in
+     * plan->roles. */
     int32_t role_first;
     int32_t role_count;
 } saga_plan_event;
@@ -119,8 +124,9 @@ typedef enum saga_condition_kind {
     SAGA_CONDITION_NEED /* need: how many */
 } saga_condition_kind;
 
-/* A node of a formula. Nodes stand after their operands (post-order), so evaluation is one pass over
- * plan->conditions[first .. first + count). An operator takes the `operand_count` results below it. */
+/* A node of a formula. Nodes stand after their operands (post-order), so evaluation is one pass
+ * over plan->conditions[first .. first + count). An operator takes the `operand_count` results
+ * below it. */
 typedef struct saga_condition {
     saga_condition_kind kind;
     int32_t index;
@@ -150,9 +156,9 @@ typedef enum saga_undo_kind {
 } saga_undo_kind;
 
 enum { /* bits of saga_undo.of */
-    SAGA_OF_DONE = 1,
-    SAGA_OF_UNKNOWN = 2,
-    SAGA_OF_FAILED = 4
+       SAGA_OF_DONE = 1,
+       SAGA_OF_UNKNOWN = 2,
+       SAGA_OF_FAILED = 4
 };
 
 typedef struct saga_undo {
@@ -160,8 +166,8 @@ typedef struct saga_undo {
     int32_t ask; /* event, or SAGA_NONE */
     const saga_expr *with;
     const saga_expr *condition; /* undo.if (67) */
-    bool late_view;             /* with or if reads $saga or $now: evaluated when the undo is asked, over the view kept
-                                   from the step's end */
+    bool late_view; /* with or if reads $saga or $now: evaluated when the undo is asked, over the
+                       view kept from the step's end */
     int64_t timeout_ms;
     saga_retry retry;
     uint32_t of;
@@ -173,9 +179,9 @@ typedef enum saga_late { SAGA_LATE_UNDO, SAGA_LATE_ACCEPT, SAGA_LATE_IGNORE } sa
 typedef struct saga_step {
     base_slice name; /* its path, too, while there are no blocks */
     base_place place;
-    int32_t service;      /* SAGA_NONE: external (a signal) */
+    int32_t service; /* SAGA_NONE: external (a signal) */
     bool signal;
-    saga_formula when;    /* both given: both needed */
+    saga_formula when; /* both given: both needed */
     saga_formula after;
     const saga_expr *guard; /* if */
     int32_t ask;            /* event, or SAGA_NONE: reactive */
@@ -192,7 +198,8 @@ typedef struct saga_step {
     saga_retry retry;
     int64_t stuck_after_ms;
     base_slice stuck_tell;
-    /* Steps started because of this one, directly or through others (44): a bit set of plan->step_count bits. */
+    /* Steps started because of this one, directly or through others (44): a bit set of
+     * plan->step_count bits. */
     const uint64_t *causes;
     /* Steps whose own condition names this one or one of its outcomes. */
     const uint64_t *feeds;
@@ -220,7 +227,11 @@ typedef struct saga_end {
     const saga_expr *with;
 } saga_end;
 
-typedef enum saga_undo_order { SAGA_ORDER_CAUSAL, SAGA_ORDER_REVERSE, SAGA_ORDER_PARALLEL } saga_undo_order;
+typedef enum saga_undo_order {
+    SAGA_ORDER_CAUSAL,
+    SAGA_ORDER_REVERSE,
+    SAGA_ORDER_PARALLEL
+} saga_undo_order;
 
 typedef struct saga_plan {
     base_slice saga;
@@ -254,25 +265,30 @@ typedef struct saga_plan {
     int64_t retain_ms;
     bool strict;
     bool remembers_all; /* an expression reads $events in a way that names no event */
-    const int32_t *type_table; /* open addressing over base_hash64(type): event index or SAGA_NONE */
+    const int32_t
+        *type_table; /* open addressing over base_hash64(type): event index or SAGA_NONE */
     uint32_t type_mask;
 } saga_plan;
 
-typedef enum saga_end_kind { SAGA_END_COMPLETED, SAGA_END_COMPENSATED, SAGA_END_DAMAGED } saga_end_kind;
+typedef enum saga_end_kind {
+    SAGA_END_COMPLETED,
+    SAGA_END_COMPENSATED,
+    SAGA_END_DAMAGED
+} saga_end_kind;
 
-/* Compiles a definition whose shape schemas/ has checked. All that is wrong is put into findings (with place, why and
- * hint); BASE_BAD_INPUT if there is an error among them. The plan lives in arena and shares nothing with the
- * definition. */
-base_status saga_plan_compile(const saga_definition *definition, base_arena *arena, const saga_plan **plan_out,
-                              saga_findings *findings) BASE_MUST_USE;
+/* Compiles a definition whose shape schemas/ has checked. All that is wrong is put into findings
+ * (with place, why and hint); BASE_BAD_INPUT if there is an error among them. The plan lives in
+ * arena and shares nothing with the definition. */
+base_status saga_plan_compile(const saga_definition *definition, base_arena *arena,
+                              const saga_plan **plan_out, saga_findings *findings) BASE_MUST_USE;
 
 /* Index by name, or SAGA_NONE. An event is found by its saga name or its full type. */
 int32_t saga_plan_step(const saga_plan *plan, base_slice name);
 int32_t saga_plan_event_named(const saga_plan *plan, base_slice name);
 int32_t saga_plan_event_typed(const saga_plan *plan, base_slice type);
 
-/* "500ms", "30s", "5m", "2h", "7d" or ISO 8601 ("PT1H30M", "P2D") to milliseconds; BASE_BAD_INPUT else, or past
- * SAGA_DURATION_MAX_MS. */
+/* "500ms", "30s", "5m", "2h", "7d" or ISO 8601 ("PT1H30M", "P2D") to milliseconds; BASE_BAD_INPUT
+ * else, or past SAGA_DURATION_MAX_MS. */
 base_status saga_duration_parse(base_slice text, int64_t *ms_out) BASE_MUST_USE;
 
 #endif

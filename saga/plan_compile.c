@@ -3,8 +3,9 @@
  *
  *   services -> declared events -> start, abort, ends -> steps -> conditions -> graph -> tables
  *
- * Events get their numbers as they are met: first the declared ones, then those that steps and ends name. A step's
- * outcomes are produced by its service, asks go to it; what nobody produces is caught when conditions are resolved.
+ * Events get their numbers as they are met: first the declared ones, then those that steps and ends
+ * name. A step's outcomes are produced by its service, asks go to it; what nobody produces is
+ * caught when conditions are resolved.
  */
 #include "base/assert.h"
 #include "base/hash.h"
@@ -16,7 +17,8 @@
 
 /* ---- services ---- */
 
-static base_slice topic_of(compile *c, const base_value *tree, const char *key, base_slice service, const char *suffix)
+static base_slice topic_of(compile *c, const base_value *tree, const char *key, base_slice service,
+                           const char *suffix)
 {
     const base_slice given = compile_text(c, tree, key);
     if (given.size != 0)
@@ -32,7 +34,8 @@ static void compile_services(compile *c)
     const base_value *tree = compile_get(&c->definition->tree, "services");
     const size_t count = tree != NULL && tree->kind == BASE_MAP ? tree->size : 0;
     if (count > SAGA_SERVICE_MAX) {
-        (void)compile_error(c, "E101", tree->place, "%zu services; at most %d", count, SAGA_SERVICE_MAX);
+        (void)compile_error(c, "E101", tree->place, "%zu services; at most %d", count,
+                            SAGA_SERVICE_MAX);
         return;
     }
     c->services = BASE_ARENA_ARRAY(c->arena, saga_service, count + 1);
@@ -70,8 +73,8 @@ int32_t compile_service(compile *c, const base_value *name)
             return i;
         names[i] = c->services[i].name;
     }
-    base_error *error =
-        compile_error(c, "E102", name->place, "no service is called \"%.*s\"", BASE_SLICE_ARG(wanted));
+    base_error *error = compile_error(c, "E102", name->place, "no service is called \"%.*s\"",
+                                      BASE_SLICE_ARG(wanted));
     const base_slice near = base_error_nearest(wanted, names, (size_t)c->plan->service_count);
     if (near.size != 0)
         base_error_hint(error, "did you mean \"%.*s\"?", BASE_SLICE_ARG(near));
@@ -98,8 +101,10 @@ static int32_t event_add(compile *c, base_slice name, base_place place)
         (void)compile_error(c, "E101", place, "more than %d events", SAGA_EVENT_MAX);
         return SAGA_NONE;
     }
-    if (!compile_reserve(c, (void **)&c->event_places, c->plan->event_count, &place_capacity, sizeof(base_place)) ||
-        !compile_reserve(c, (void **)&c->events, c->plan->event_count, &c->event_capacity, sizeof(saga_plan_event)))
+    if (!compile_reserve(c, (void **)&c->event_places, c->plan->event_count, &place_capacity,
+                         sizeof(base_place)) ||
+        !compile_reserve(c, (void **)&c->events, c->plan->event_count, &c->event_capacity,
+                         sizeof(saga_plan_event)))
         return SAGA_NONE;
     const int32_t index = c->plan->event_count++;
     saga_plan_event *event = &c->events[index];
@@ -110,7 +115,8 @@ static int32_t event_add(compile *c, base_slice name, base_place place)
                                .abort = SAGA_NONE};
     event->type = c->plan->space.size == 0
                       ? event->name
-                      : base_arena_print(c->arena, "%.*s.%.*s", BASE_SLICE_ARG(c->plan->space), BASE_SLICE_ARG(name));
+                      : base_arena_print(c->arena, "%.*s.%.*s", BASE_SLICE_ARG(c->plan->space),
+                                         BASE_SLICE_ARG(name));
     if (event->name.data == NULL || event->type.data == NULL)
         c->failure = BASE_OUT_OF_MEMORY;
     c->event_places[index] = place;
@@ -141,13 +147,15 @@ int32_t compile_event(compile *c, const base_value *name, int32_t service, compi
         if (event->topic.size == 0)
             event->topic = c->services[service].events;
         else if (event->service != service &&
-                 !base_slice_equal(event->topic, c->services[service].events) && event->match == NULL &&
+                 !base_slice_equal(event->topic, c->services[service].events) &&
+                 event->match == NULL &&
                  base_slice_equal(event->topic, c->services[event->service].events)) {
             base_error *error = compile_error(
                 c, "E704", name->place, "\"%.*s\" is emitted by service \"%.*s\" and by \"%.*s\"",
                 BASE_SLICE_ARG(event->name), BASE_SLICE_ARG(c->services[event->service].name),
                 BASE_SLICE_ARG(c->services[service].name));
-            base_error_hint(error, "a listener cannot know which: rename one, or give the event one topic");
+            base_error_hint(
+                error, "a listener cannot know which: rename one, or give the event one topic");
         }
     }
     return index;
@@ -159,8 +167,9 @@ static void compile_event_key(compile *c, saga_plan_event *event, const base_val
     if (key == NULL)
         return;
     if (key->kind != BASE_MAP) {
-        base_error *error = compile_error(c, "E101", key->place, "\"key\" must name a key: { %.*s: <jq> }",
-                                          BASE_SLICE_ARG(c->plan->key_name));
+        base_error *error =
+            compile_error(c, "E101", key->place, "\"key\" must name a key: { %.*s: <jq> }",
+                          BASE_SLICE_ARG(c->plan->key_name));
         base_error_hint(error, "write key: { %.*s: .data.%.*s }", BASE_SLICE_ARG(c->plan->key_name),
                         BASE_SLICE_ARG(c->plan->key_name));
         return;
@@ -170,9 +179,11 @@ static void compile_event_key(compile *c, saga_plan_event *event, const base_val
             event->key = compile_expr_value(c, &key->members[i].value, "key");
             continue;
         }
-        base_error *error = compile_error(c, "E101", key->members[i].key_place, "\"%.*s\" is not the saga's main key",
+        base_error *error = compile_error(c, "E101", key->members[i].key_place,
+                                          "\"%.*s\" is not the saga's main key",
                                           BASE_SLICE_ARG(key->members[i].key));
-        base_error_hint(error, "the main key is \"%.*s\"; aliases are not built yet", BASE_SLICE_ARG(c->plan->key_name));
+        base_error_hint(error, "the main key is \"%.*s\"; aliases are not built yet",
+                        BASE_SLICE_ARG(c->plan->key_name));
     }
 }
 
@@ -185,7 +196,8 @@ static void compile_declared_event(compile *c, const base_member *member)
     if (index == SAGA_NONE)
         return;
     const int32_t service = compile_service(c, compile_get(tree, "from"));
-    saga_plan_event made = c->events[index]; /* compiling an expression may add events and move the array */
+    saga_plan_event made =
+        c->events[index]; /* compiling an expression may add events and move the array */
     const base_slice type = compile_text(c, tree, "type");
     if (type.size != 0)
         made.type = type;
@@ -196,13 +208,15 @@ static void compile_declared_event(compile *c, const base_member *member)
     made.match = compile_expr(c, tree, "match");
     made.id = compile_expr(c, tree, "id");
     made.time = compile_expr(c, tree, "time");
-    made.early = base_slice_is(compile_text(c, tree, "early"), "drop") ? SAGA_EARLY_DROP : SAGA_EARLY_KEEP;
+    made.early =
+        base_slice_is(compile_text(c, tree, "early"), "drop") ? SAGA_EARLY_DROP : SAGA_EARLY_KEEP;
     made.early_for_ms = compile_duration(c, tree, "early_for", EARLY_FOR_DEFAULT_MS);
     compile_event_key(c, &made, compile_get(tree, "key"));
     made.remembered = c->events[index].remembered;
     if (made.match != NULL && made.topic.size == 0) {
-        base_error *error = compile_error(c, "E101", tree->place, "event \"%.*s\" has \"match\" but no \"topic\"",
-                                          BASE_SLICE_ARG(made.name));
+        base_error *error =
+            compile_error(c, "E101", tree->place, "event \"%.*s\" has \"match\" but no \"topic\"",
+                          BASE_SLICE_ARG(made.name));
         base_error_hint(error, "plain records are placed by their topic: add topic: NAME");
     }
     c->events[index] = made;
@@ -217,8 +231,8 @@ static void compile_events(compile *c)
 
 void compile_role(compile *c, int32_t event, int32_t step, saga_role role)
 {
-    if (event == SAGA_NONE ||
-        !compile_reserve(c, (void **)&c->roles, c->role_count, &c->role_capacity, sizeof(compile_roles)))
+    if (event == SAGA_NONE || !compile_reserve(c, (void **)&c->roles, c->role_count,
+                                               &c->role_capacity, sizeof(compile_roles)))
         return;
     c->roles[c->role_count++] = (compile_roles){{step, role}, event};
 }
@@ -235,7 +249,8 @@ static void compile_start(compile *c)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        starts[i].event = compile_event(c, compile_get(&items[i], "when"), SAGA_NONE, COMPILE_USE_FACT);
+        starts[i].event =
+            compile_event(c, compile_get(&items[i], "when"), SAGA_NONE, COMPILE_USE_FACT);
         starts[i].guard = compile_expr(c, &items[i], "if");
         starts[i].data = compile_expr(c, &items[i], "data");
         const base_slice again = compile_text(c, &items[i], "again");
@@ -259,7 +274,8 @@ static void compile_abort(compile *c)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        aborts[i].event = compile_event(c, compile_get(&items[i], "when"), SAGA_NONE, COMPILE_USE_FACT);
+        aborts[i].event =
+            compile_event(c, compile_get(&items[i], "when"), SAGA_NONE, COMPILE_USE_FACT);
         aborts[i].guard = compile_expr(c, &items[i], "if");
         aborts[i].reason = compile_text(c, &items[i], "reason");
         if (aborts[i].event != SAGA_NONE)
@@ -271,8 +287,9 @@ static void compile_abort(compile *c)
 
 static void compile_ends(compile *c)
 {
-    static const char *const names[3] = {
-        [SAGA_END_COMPLETED] = "completed", [SAGA_END_COMPENSATED] = "compensated", [SAGA_END_DAMAGED] = "damaged"};
+    static const char *const names[3] = {[SAGA_END_COMPLETED] = "completed",
+                                         [SAGA_END_COMPENSATED] = "compensated",
+                                         [SAGA_END_DAMAGED] = "damaged"};
     const base_value *tree = compile_get(&c->definition->tree, "ends");
     for (int32_t kind = 0; kind < 3; kind++) {
         size_t count = 0;
@@ -283,7 +300,8 @@ static void compile_ends(compile *c)
             return;
         }
         for (size_t i = 0; i < count; i++) {
-            ends[i].event = compile_event(c, compile_get(&items[i], "emit"), SAGA_NONE, COMPILE_USE_END);
+            ends[i].event =
+                compile_event(c, compile_get(&items[i], "emit"), SAGA_NONE, COMPILE_USE_END);
             ends[i].guard = compile_expr(c, &items[i], "if");
             ends[i].with = compile_expr(c, &items[i], "with");
         }
@@ -291,7 +309,8 @@ static void compile_ends(compile *c)
         c->plan->end_counts[kind] = (int32_t)count;
     }
     size_t count = 0;
-    const base_value *early = compile_items(compile_get(compile_get(tree, "early"), "when"), &count);
+    const base_value *early =
+        compile_items(compile_get(compile_get(tree, "early"), "when"), &count);
     for (size_t i = 0; i < count; i++) {
         const int32_t event = compile_event(c, &early[i], SAGA_NONE, COMPILE_USE_FACT);
         if (event != SAGA_NONE)
@@ -335,46 +354,55 @@ static void compile_type_table(compile *c)
         table[i] = SAGA_NONE;
     for (int32_t event = 0; event < c->plan->event_count; event++) {
         uint32_t slot = (uint32_t)base_hash64(c->events[event].type, 0) & (size - 1);
-        while (table[slot] != SAGA_NONE && !base_slice_equal(c->events[table[slot]].type, c->events[event].type))
+        while (table[slot] != SAGA_NONE &&
+               !base_slice_equal(c->events[table[slot]].type, c->events[event].type))
             slot = (slot + 1) & (size - 1);
         if (table[slot] == SAGA_NONE) {
             table[slot] = event;
             continue;
         }
-        (void)compile_error(c, "E704", c->event_places[event], "events \"%.*s\" and \"%.*s\" have one type, \"%.*s\"",
-                            BASE_SLICE_ARG(c->events[table[slot]].name), BASE_SLICE_ARG(c->events[event].name),
+        (void)compile_error(c, "E704", c->event_places[event],
+                            "events \"%.*s\" and \"%.*s\" have one type, \"%.*s\"",
+                            BASE_SLICE_ARG(c->events[table[slot]].name),
+                            BASE_SLICE_ARG(c->events[event].name),
                             BASE_SLICE_ARG(c->events[event].type));
     }
     c->plan->type_table = table;
     c->plan->type_mask = size - 1;
 }
 
-/* A fact that the log must bring needs a topic: declared, or of the service it comes from (E102, E501). */
+/* A fact that the log must bring needs a topic: declared, or of the service it comes from (E102,
+ * E501). */
 static void check_sources(compile *c)
 {
     for (int32_t i = 0; i < c->plan->event_count; i++) {
         const saga_plan_event *event = &c->events[i];
-        const bool fact = event->start != SAGA_NONE || event->abort != SAGA_NONE || event->end_early || event->role_count > 0;
+        const bool fact = event->start != SAGA_NONE || event->abort != SAGA_NONE ||
+                          event->end_early || event->role_count > 0;
         if (!fact)
             continue;
         if (event->topic.size == 0) {
             base_error *error =
-                compile_error(c, "E102", c->event_places[i], "no topic is known for event \"%.*s\"", BASE_SLICE_ARG(event->name));
-            base_error_hint(error, "declare it: events: { %.*s: { from: SERVICE, key: { %.*s: <jq> } } }",
+                compile_error(c, "E102", c->event_places[i], "no topic is known for event \"%.*s\"",
+                              BASE_SLICE_ARG(event->name));
+            base_error_hint(error,
+                            "declare it: events: { %.*s: { from: SERVICE, key: { %.*s: <jq> } } }",
                             BASE_SLICE_ARG(event->name), BASE_SLICE_ARG(c->plan->key_name));
         }
         const bool echoed = event->service != SAGA_NONE && c->services[event->service].echo;
         if (event->key == NULL && (event->start != SAGA_NONE || event->match != NULL)) {
-            base_error *error = compile_error(c, "E501", c->event_places[i], "event \"%.*s\" has no key",
-                                              BASE_SLICE_ARG(event->name));
-            base_error_hint(error, "declare events.%.*s.key: { %.*s: <jq> }", BASE_SLICE_ARG(event->name),
-                            BASE_SLICE_ARG(c->plan->key_name));
+            base_error *error =
+                compile_error(c, "E501", c->event_places[i], "event \"%.*s\" has no key",
+                              BASE_SLICE_ARG(event->name));
+            base_error_hint(error, "declare events.%.*s.key: { %.*s: <jq> }",
+                            BASE_SLICE_ARG(event->name), BASE_SLICE_ARG(c->plan->key_name));
         } else if (event->key == NULL && event->service != SAGA_NONE && !echoed) {
             base_error *error = compile_error(
-                c, "E510", c->event_places[i], "service \"%.*s\" has echo: false; its event \"%.*s\" needs key",
+                c, "E510", c->event_places[i],
+                "service \"%.*s\" has echo: false; its event \"%.*s\" needs key",
                 BASE_SLICE_ARG(c->services[event->service].name), BASE_SLICE_ARG(event->name));
-            base_error_hint(error, "declare events.%.*s.key: { %.*s: <jq> }", BASE_SLICE_ARG(event->name),
-                            BASE_SLICE_ARG(c->plan->key_name));
+            base_error_hint(error, "declare events.%.*s.key: { %.*s: <jq> }",
+                            BASE_SLICE_ARG(event->name), BASE_SLICE_ARG(c->plan->key_name));
         }
     }
 }
@@ -407,12 +435,13 @@ static void compile_header(compile *c)
     plan->strict = compile_bool(c, tree, "strict", false);
 }
 
-base_status saga_plan_compile(const saga_definition *definition, base_arena *arena, const saga_plan **plan_out,
-                              saga_findings *findings)
+base_status saga_plan_compile(const saga_definition *definition, base_arena *arena,
+                              const saga_plan **plan_out, saga_findings *findings)
 {
     static void (*const passes[])(compile *) = {
-        compile_header,      compile_services, compile_events,        compile_start, compile_abort,      compile_ends,
-        compile_steps, compile_step_conditions, compile_role_table, compile_graph, compile_type_table, check_sources};
+        compile_header,     compile_services, compile_events,     compile_start,
+        compile_abort,      compile_ends,     compile_steps,      compile_step_conditions,
+        compile_role_table, compile_graph,    compile_type_table, check_sources};
     saga_plan *plan = BASE_ARENA_NEW(arena, saga_plan);
     if (plan == NULL)
         return base_status_of(BASE_OUT_OF_MEMORY);

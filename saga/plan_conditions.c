@@ -1,6 +1,6 @@
 /*
- * Conditions (A.7): from the tree of `when` and `after` to formulas in post-order, and from the formulas to the graph
- * of who starts whom, which causal undo order follows (44).
+ * Conditions (A.7): from the tree of `when` and `after` to formulas in post-order, and from the
+ * formulas to the graph of who starts whom, which causal undo order follows (44).
  *
  *   {any: [a, {all: [b, c]}]}   ->   a  b  c  all/2  any/2
  */
@@ -34,8 +34,8 @@ static void put(compile *c, saga_condition condition, base_place place)
         c->failure = BASE_TOO_LARGE;
         return;
     }
-    if (!compile_reserve(c, (void **)&c->conditions, c->plan->condition_count, &c->condition_capacity,
-                         sizeof(saga_condition)))
+    if (!compile_reserve(c, (void **)&c->conditions, c->plan->condition_count,
+                         &c->condition_capacity, sizeof(saga_condition)))
         return;
     c->conditions[c->plan->condition_count++] = condition;
     c->plan->conditions = c->conditions;
@@ -65,8 +65,10 @@ static void event_unknown(compile *c, const base_value *atom)
             names[count++] = c->events[i].name;
     }
     base_error *error = compile_error(c, "E102", atom->place,
-                                      "when: %.*s: no step, start or signal produces this event", BASE_SLICE_ARG(name));
-    const base_slice near = names == NULL ? (base_slice){0} : base_error_nearest(name, names, count);
+                                      "when: %.*s: no step, start or signal produces this event",
+                                      BASE_SLICE_ARG(name));
+    const base_slice near =
+        names == NULL ? (base_slice){0} : base_error_nearest(name, names, count);
     if (near.size != 0)
         base_error_hint(error, "did you mean \"%.*s\"?", BASE_SLICE_ARG(near));
 }
@@ -100,17 +102,19 @@ static void step_atom(formula_writer *w, const base_value *atom, saga_condition_
     base_slice *names = BASE_ARENA_ARRAY(c->arena, base_slice, (size_t)c->plan->step_count);
     for (int32_t i = 0; names != NULL && i < c->plan->step_count; i++)
         names[i] = c->steps[i].name;
-    base_error *error = compile_error(c, "E102", atom->place, "after: no step is called \"%.*s\"", BASE_SLICE_ARG(name));
-    const base_slice near =
-        names == NULL ? (base_slice){0} : base_error_nearest(name, names, (size_t)c->plan->step_count);
+    base_error *error = compile_error(c, "E102", atom->place, "after: no step is called \"%.*s\"",
+                                      BASE_SLICE_ARG(name));
+    const base_slice near = names == NULL
+                                ? (base_slice){0}
+                                : base_error_nearest(name, names, (size_t)c->plan->step_count);
     if (near.size != 0)
         base_error_hint(error, "did you mean \"%.*s\"?", BASE_SLICE_ARG(near));
 }
 
 /* ---- operators ---- */
 
-static void open_frame(formula_writer *w, const base_value *operands, saga_condition_kind kind, int32_t need,
-                       base_place place)
+static void open_frame(formula_writer *w, const base_value *operands, saga_condition_kind kind,
+                       int32_t need, base_place place)
 {
     if (w->depth == NESTING_MAX) {
         (void)compile_error(w->c, "E101", place, "conditions nest deeper than %d", NESTING_MAX);
@@ -121,7 +125,8 @@ static void open_frame(formula_writer *w, const base_value *operands, saga_condi
     f->items = compile_items(operands, &f->count);
     if (f->count == 0) {
         base_error *error = compile_error(w->c, "E101", place, "a condition without members");
-        base_error_hint(error, "leave \"%s\" out, or name what it waits for", w->after ? "after" : "when");
+        base_error_hint(error, "leave \"%s\" out, or name what it waits for",
+                        w->after ? "after" : "when");
         return;
     }
     w->depth++;
@@ -134,7 +139,9 @@ static void need_operator(formula_writer *w, const base_value *tree, const base_
     (void)compile_items(of, &count);
     if (tree->size != 2 || of == NULL || need->kind != BASE_INTEGER || need->integer < 1 ||
         need->integer > (int64_t)count) {
-        base_error *error = compile_error(w->c, "E101", tree->place, "\"need\" must be from 1 to the number of members of \"of\"");
+        base_error *error =
+            compile_error(w->c, "E101", tree->place,
+                          "\"need\" must be from 1 to the number of members of \"of\"");
         base_error_hint(error, "write { need: 2, of: [a, b, c] }");
         return;
     }
@@ -160,9 +167,12 @@ static void map_condition(formula_writer *w, const base_value *tree)
         step_atom(w, operand, SAGA_CONDITION_OVER);
     else {
         base_error *error = compile_error(w->c, "E101", tree->place, "unknown condition");
-        base_error_hint(error, "%s", w->after ? "conditions are STEP, [..], {all: [..]}, {any: [..]}, {need: n, of: [..]}, "
-                                               "{failed: STEP} and {over: STEP}"
-                                             : "conditions are EVENT, [..], {all: [..]}, {any: [..]} and {need: n, of: [..]}");
+        base_error_hint(
+            error, "%s",
+            w->after
+                ? "conditions are STEP, [..], {all: [..]}, {any: [..]}, {need: n, of: [..]}, "
+                  "{failed: STEP} and {over: STEP}"
+                : "conditions are EVENT, [..], {all: [..]}, {any: [..]} and {need: n, of: [..]}");
     }
 }
 
@@ -189,7 +199,8 @@ static void member(formula_writer *w, const base_value *tree)
     case BASE_NUMBER_TEXT:
     case BASE_BYTES:
     default:
-        (void)compile_error(w->c, "E101", tree->place, "a condition is a name, a list or a map, not %s",
+        (void)compile_error(w->c, "E101", tree->place,
+                            "a condition is a name, a list or a map, not %s",
                             base_kind_name((base_kind)tree->kind));
         return;
     }
@@ -208,7 +219,10 @@ static saga_formula formula(compile *c, const base_value *tree, bool after, int3
             member(&w, &top->items[top->next++]);
             continue;
         }
-        put(c, (saga_condition){.kind = top->kind, .operand_count = (int32_t)top->count, .need = top->need}, top->place);
+        put(c,
+            (saga_condition){
+                .kind = top->kind, .operand_count = (int32_t)top->count, .need = top->need},
+            top->place);
         w.depth--;
     }
     return (saga_formula){first, c->plan->condition_count - first};
@@ -280,8 +294,10 @@ void compile_graph(compile *c)
 {
     const int32_t count = c->plan->step_count;
     const size_t words = ((size_t)count + 63) / 64;
-    uint64_t **feeds = (uint64_t **)base_arena_alloc_zero(c->arena, (size_t)count, sizeof(uint64_t *));
-    uint64_t **causes = (uint64_t **)base_arena_alloc_zero(c->arena, (size_t)count, sizeof(uint64_t *));
+    uint64_t **feeds =
+        (uint64_t **)base_arena_alloc_zero(c->arena, (size_t)count, sizeof(uint64_t *));
+    uint64_t **causes =
+        (uint64_t **)base_arena_alloc_zero(c->arena, (size_t)count, sizeof(uint64_t *));
     if (feeds == NULL || causes == NULL) {
         c->failure = BASE_OUT_OF_MEMORY;
         return;
@@ -306,8 +322,10 @@ void compile_graph(compile *c)
         c->steps[i].causes = causes[i];
         if (!has_bit(causes[i], i))
             continue;
-        base_error *error = compile_error(c, "E211", c->steps[i].place, "step \"%.*s\" waits for itself, directly or through others",
-                                          BASE_SLICE_ARG(c->steps[i].name));
+        base_error *error =
+            compile_error(c, "E211", c->steps[i].place,
+                          "step \"%.*s\" waits for itself, directly or through others",
+                          BASE_SLICE_ARG(c->steps[i].name));
         base_error_hint(error, "a step starts once; use repeat for loops");
     }
 }

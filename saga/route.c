@@ -7,13 +7,16 @@
 
 /* ---- instance ids ---- */
 
-base_status saga_instance_id(base_slice saga, int32_t incarnation, base_slice key, base_arena *arena, base_slice *id_out)
+base_status saga_instance_id(base_slice saga, int32_t incarnation, base_slice key,
+                             base_arena *arena, base_slice *id_out)
 {
-    *id_out = base_arena_print(arena, "%.*s/%d/%.*s", BASE_SLICE_ARG(saga), (int)incarnation, BASE_SLICE_ARG(key));
+    *id_out = base_arena_print(arena, "%.*s/%d/%.*s", BASE_SLICE_ARG(saga), (int)incarnation,
+                               BASE_SLICE_ARG(key));
     return id_out->data == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : base_ok();
 }
 
-bool saga_instance_id_parse(base_slice id, base_slice *saga_out, int32_t *incarnation_out, base_slice *key_out)
+bool saga_instance_id_parse(base_slice id, base_slice *saga_out, int32_t *incarnation_out,
+                            base_slice *key_out)
 {
     size_t at = 0;
     while (at < id.size && id.data[at] != '/')
@@ -25,7 +28,8 @@ bool saga_instance_id_parse(base_slice id, base_slice *saga_out, int32_t *incarn
     int32_t incarnation = 0;
     while (end < id.size && end - digits < 9 && id.data[end] >= '0' && id.data[end] <= '9')
         incarnation = incarnation * 10 + (id.data[end++] - '0');
-    if (end == digits || end == id.size || id.data[end] != '/' || incarnation == 0 || id.data[digits] == '0')
+    if (end == digits || end == id.size || id.data[end] != '/' || incarnation == 0 ||
+        id.data[digits] == '0')
         return false;
     *saga_out = base_slice_make(id.data, at);
     *incarnation_out = incarnation;
@@ -37,15 +41,17 @@ bool saga_instance_id_parse(base_slice id, base_slice *saga_out, int32_t *incarn
 
 static const base_value null_value = {.kind = BASE_NULL};
 
-static base_status evaluate(const saga_expr *expr, const base_value *input, base_arena *arena, base_value *value_out,
-                            base_error *error)
+static base_status evaluate(const saga_expr *expr, const base_value *input, base_arena *arena,
+                            base_value *value_out, base_error *error)
 {
-    const base_value *values[SAGA_VARIABLE_COUNT] = {&null_value, &null_value, &null_value, &null_value, &null_value};
+    const base_value *values[SAGA_VARIABLE_COUNT] = {&null_value, &null_value, &null_value,
+                                                     &null_value, &null_value};
     return saga_expr_eval(expr, input, values, (saga_expr_limits){0}, arena, value_out, error);
 }
 
 /* A key's text: a string as it is, a number or boolean as JSON writes it. */
-static base_status key_text(const base_value *value, base_arena *arena, base_slice *key_out, base_error *error)
+static base_status key_text(const base_value *value, base_arena *arena, base_slice *key_out,
+                            base_error *error)
 {
     if (value->kind == BASE_STRING && value->size > 0) {
         *key_out = base_value_slice(value);
@@ -54,11 +60,12 @@ static base_status key_text(const base_value *value, base_arena *arena, base_sli
     if (base_value_is_number(value) || value->kind == BASE_BOOL)
         return base_value_json(value, true, arena, key_out);
     return base_error_set(error, BASE_BAD_INPUT, "the key is %s, not a text or a number",
-                          value->kind == BASE_STRING ? "empty" : base_kind_name((base_kind)value->kind));
+                          value->kind == BASE_STRING ? "empty"
+                                                     : base_kind_name((base_kind)value->kind));
 }
 
-static base_status route_by_key(const saga_plan_event *event, const saga_event *received, base_arena *arena,
-                                saga_route *route, base_error *error)
+static base_status route_by_key(const saga_plan_event *event, const saga_event *received,
+                                base_arena *arena, saga_route *route, base_error *error)
 {
     base_value input;
     base_value value;
@@ -74,10 +81,11 @@ static base_status route_by_key(const saga_plan_event *event, const saga_event *
     return base_ok();
 }
 
-base_status saga_route_event(const saga_plan *plan, const saga_event *event, base_arena *arena, saga_route *route_out,
-                             base_error *error)
+base_status saga_route_event(const saga_plan *plan, const saga_event *event, base_arena *arena,
+                             saga_route *route_out, base_error *error)
 {
-    saga_route route = {.kind = SAGA_ROUTE_NONE, .event_index = saga_plan_event_typed(plan, event->type)};
+    saga_route route = {.kind = SAGA_ROUTE_NONE,
+                        .event_index = saga_plan_event_typed(plan, event->type)};
     base_slice saga = {0};
     base_slice key = {0};
     int32_t incarnation = 0;
@@ -86,9 +94,11 @@ base_status saga_route_event(const saga_plan *plan, const saga_event *event, bas
         return base_ok();
     }
     const saga_plan_event *known = &plan->events[route.event_index];
-    const bool means = known->role_count > 0 || known->abort != SAGA_NONE || known->end_early || known->remembered;
+    const bool means =
+        known->role_count > 0 || known->abort != SAGA_NONE || known->end_early || known->remembered;
     route.starts = known->start != SAGA_NONE;
-    if (saga_instance_id_parse(event->correlation_id, &saga, &incarnation, &key) && base_slice_equal(saga, plan->saga)) {
+    if (saga_instance_id_parse(event->correlation_id, &saga, &incarnation, &key) &&
+        base_slice_equal(saga, plan->saga)) {
         route.kind = SAGA_ROUTE_KEY;
         route.key = key;
     } else if (known->key != NULL) {
@@ -107,7 +117,8 @@ base_status saga_route_event(const saga_plan *plan, const saga_event *event, bas
 
 /* ---- plain records (A.3) ---- */
 
-static base_status record_value(const saga_plain_record *record, base_arena *arena, base_value *value_out)
+static base_status record_value(const saga_plain_record *record, base_arena *arena,
+                                base_value *value_out)
 {
     const base_value topic = base_value_string(record->topic);
     const base_value partition = base_value_integer(record->partition);
@@ -133,13 +144,16 @@ static base_status time_of(const base_value *value, int64_t *ms_out, base_error 
         *ms_out = value->integer;
         return base_ok();
     }
-    if (value->kind == BASE_STRING && !base_failed(base_time_parse(base_value_slice(value), ms_out)))
+    if (value->kind == BASE_STRING &&
+        !base_failed(base_time_parse(base_value_slice(value), ms_out)))
         return base_ok();
-    return base_error_set(error, BASE_BAD_INPUT, "time gives neither milliseconds nor an RFC 3339 text");
+    return base_error_set(error, BASE_BAD_INPUT,
+                          "time gives neither milliseconds nor an RFC 3339 text");
 }
 
-static base_status plain_event(const saga_plan_event *plan, const saga_plain_record *record, const base_value *input,
-                               base_arena *arena, saga_event *event_out, base_error *error)
+static base_status plain_event(const saga_plan_event *plan, const saga_plain_record *record,
+                               const base_value *input, base_arena *arena, saga_event *event_out,
+                               base_error *error)
 {
     saga_event event = {.type = plan->type, .time_ms = record->time_ms, .data = record->value};
     base_value value;
@@ -148,8 +162,8 @@ static base_status plain_event(const saga_plan_event *plan, const saga_plain_rec
         BASE_TRY(evaluate(plan->id, input, arena, &value, error));
         BASE_TRY(key_text(&value, arena, &event.id, error));
     } else {
-        event.id = base_arena_print(arena, "%.*s/%d/%lld", BASE_SLICE_ARG(record->topic), (int)record->partition,
-                                    (long long)record->offset);
+        event.id = base_arena_print(arena, "%.*s/%d/%lld", BASE_SLICE_ARG(record->topic),
+                                    (int)record->partition, (long long)record->offset);
     }
     if (event.source.data == NULL || event.id.data == NULL)
         return base_status_of(BASE_OUT_OF_MEMORY);
@@ -170,8 +184,9 @@ bool saga_route_takes_plain(const saga_plan *plan, base_slice topic)
     return false;
 }
 
-base_status saga_route_plain(const saga_plan *plan, const saga_plain_record *record, base_arena *arena,
-                             bool *matched_out, saga_event *event_out, base_error *error)
+base_status saga_route_plain(const saga_plan *plan, const saga_plain_record *record,
+                             base_arena *arena, bool *matched_out, saga_event *event_out,
+                             base_error *error)
 {
     base_value input;
     BASE_TRY(record_value(record, arena, &input));

@@ -110,7 +110,8 @@ base_status saga_event_of_value(const base_value *value, base_arena *arena, saga
             event.saga_try = (int32_t)member->value.integer;
         else if (member->value.kind == BASE_STRING &&
                  !take_attribute(&event, member->key, base_value_slice(&member->value)))
-            others[event.other_count++] = (saga_attribute){member->key, base_value_slice(&member->value)};
+            others[event.other_count++] =
+                (saga_attribute){member->key, base_value_slice(&member->value)};
     }
     event.others = others;
     *event_out = event;
@@ -133,7 +134,8 @@ static base_status view_step(const saga_step_state *step, base_arena *arena, bas
     return base_ok();
 }
 
-base_status saga_view_steps(const saga_plan *plan, const saga_state *state, base_arena *arena, base_value *value_out)
+base_status saga_view_steps(const saga_plan *plan, const saga_state *state, base_arena *arena,
+                            base_value *value_out)
 {
     base_map_builder map;
     base_map_begin(&map, arena);
@@ -146,7 +148,8 @@ base_status saga_view_steps(const saga_plan *plan, const saga_state *state, base
     return base_ok();
 }
 
-base_status saga_view_events(const saga_plan *plan, const saga_state *state, base_arena *arena, base_value *value_out)
+base_status saga_view_events(const saga_plan *plan, const saga_state *state, base_arena *arena,
+                             base_value *value_out)
 {
     base_map_builder map;
     base_map_begin(&map, arena);
@@ -158,7 +161,8 @@ base_status saga_view_events(const saga_plan *plan, const saga_state *state, bas
     return base_ok();
 }
 
-base_status saga_view_saga(const saga_plan *plan, const saga_state *state, base_arena *arena, base_value *value_out)
+base_status saga_view_saga(const saga_plan *plan, const saga_state *state, base_arena *arena,
+                           base_value *value_out)
 {
     const base_value nothing = base_value_null();
     const bool running = state->phase == SAGA_PHASE_RUNNING;
@@ -169,13 +173,15 @@ base_status saga_view_saga(const saga_plan *plan, const saga_state *state, base_
     BASE_TRY(put_text(&map, "name", plan->saga));
     BASE_TRY(put_integer(&map, "version", plan->version));
     BASE_TRY(put_integer(&map, "started", state->started_ms));
-    BASE_TRY(base_map_put_text(&map, "cause", running || state->cause == NULL ? &nothing : state->cause));
+    BASE_TRY(base_map_put_text(&map, "cause",
+                               running || state->cause == NULL ? &nothing : state->cause));
     BASE_TRY(put_integer(&map, "round", 1));
     *value_out = base_map_end(&map);
     return base_ok();
 }
 
-static base_status view_halves(const saga_step_state *step, base_arena *arena, base_value *value_out)
+static base_status view_halves(const saga_step_state *step, base_arena *arena,
+                               base_value *value_out)
 {
     base_map_builder map;
     base_map_begin(&map, arena);
@@ -187,7 +193,8 @@ static base_status view_halves(const saga_step_state *step, base_arena *arena, b
     return base_ok();
 }
 
-base_status saga_state_to_value(const saga_plan *plan, const saga_state *state, base_arena *arena, base_value *value_out)
+base_status saga_state_to_value(const saga_plan *plan, const saga_state *state, base_arena *arena,
+                                base_value *value_out)
 {
     const base_value nothing = base_value_null();
     base_map_builder steps;

@@ -1,4 +1,5 @@
-/* What expressions and people see of a state (A.1): values made from it. Private to the core and its readers. */
+/* What expressions and people see of a state (A.1): values made from it. Private to the core and
+ * its readers. */
 #ifndef SAGA_VIEW_H
 #define SAGA_VIEW_H
 

@@ -28,13 +28,14 @@ void work_change(work *w, saga_change change)
 {
     if (w->failure != BASE_OK)
         return;
-    saga_change *changes =
-        (saga_change *)grow(w, w->changes, w->change_count, &w->change_capacity, sizeof(saga_change));
+    saga_change *changes = (saga_change *)grow(w, w->changes, w->change_count, &w->change_capacity,
+                                               sizeof(saga_change));
     if (changes == NULL)
         return;
     w->changes = changes;
     w->changes[w->change_count++] = change;
-    const saga_applier applier = {.plan = w->plan, .state = &w->state, .arena = w->arena, .borrow = true};
+    const saga_applier applier = {
+        .plan = w->plan, .state = &w->state, .arena = w->arena, .borrow = true};
     const base_status status = saga_apply(&applier, &change, w->now_ms);
     if (base_failed(status)) {
         BASE_ASSERT(status.code != BASE_CORRUPT);
@@ -81,10 +82,10 @@ void work_timer_stop(work *w, saga_timer_kind kind, int32_t step)
 saga_effect *work_effect(work *w, saga_effect_kind kind, int32_t step, base_slice name)
 {
     static saga_effect nowhere; /* never read: failure is latched */
-    saga_effect *effects =
-        w->failure != BASE_OK
-            ? NULL
-            : (saga_effect *)grow(w, w->effects, w->effect_count, &w->effect_capacity, sizeof(saga_effect));
+    saga_effect *effects = w->failure != BASE_OK
+                               ? NULL
+                               : (saga_effect *)grow(w, w->effects, w->effect_count,
+                                                     &w->effect_capacity, sizeof(saga_effect));
     if (effects == NULL)
         return &nowhere;
     w->effects = effects;
@@ -132,7 +133,8 @@ static void hash_number(base_sha256 *hash, int64_t number)
     base_sha256_update(hash, bytes, sizeof(bytes));
 }
 
-void work_id(base_slice instance, base_slice path, const char *kind, int64_t gen, int64_t try_number, char id_out[33])
+void work_id(base_slice instance, base_slice path, const char *kind, int64_t gen,
+             int64_t try_number, char id_out[33])
 {
     base_sha256 hash;
     uint8_t digest[32];
@@ -200,7 +202,8 @@ const base_value *work_steps_value(work *w)
 }
 
 /* Makes what the expression reads, and nothing else. */
-static void variables(work *w, const saga_expr *expr, const work_view *view, const base_value *values[SAGA_VARIABLE_COUNT])
+static void variables(work *w, const saga_expr *expr, const work_view *view,
+                      const base_value *values[SAGA_VARIABLE_COUNT])
 {
     base_value made;
     if (saga_expr_uses_variable(expr, SAGA_VARIABLE_EVENT))
@@ -223,7 +226,8 @@ static void variables(work *w, const saga_expr *expr, const work_view *view, con
         values[SAGA_VARIABLE_NOW] = work_keep(w, base_value_integer(w->now_ms));
 }
 
-bool work_eval(work *w, const saga_expr *expr, const work_view *view, base_value *value_out, base_slice *text_out)
+bool work_eval(work *w, const saga_expr *expr, const work_view *view, base_value *value_out,
+               base_slice *text_out)
 {
     const base_value *values[SAGA_VARIABLE_COUNT] = {0};
     const work_view present = {0};

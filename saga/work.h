@@ -1,8 +1,10 @@
 /*
- * Private to decide: the working copy of an instance while one input is decided, and what comes of it.
+ * Private to decide: the working copy of an instance while one input is decided, and what comes of
+ * it.
  *
- * Every change goes through work_change: it is written into the entry and applied to the working copy at once, so the
- * next rule sees it. Failures (memory) latch in work->failure; rules need not look, the loops do.
+ * Every change goes through work_change: it is written into the entry and applied to the working
+ * copy at once, so the next rule sees it. Failures (memory) latch in work->failure; rules need not
+ * look, the loops do.
  */
 #ifndef SAGA_WORK_H
 #define SAGA_WORK_H
@@ -13,7 +15,8 @@
 
 /* Why a scope fails or an instance turns back (68). */
 typedef struct work_cause {
-    const char *kind; /* fails unknown check expression_error deadline abort operator; NULL: none pending */
+    const char *
+        kind; /* fails unknown check expression_error deadline abort operator; NULL: none pending */
     int32_t step;     /* or SAGA_NONE */
     base_slice event; /* name; may be empty */
     base_slice reason;
@@ -27,10 +30,11 @@ typedef struct work {
     int64_t now_ms; /* the entry's time (3) */
     base_arena *arena;
     base_code failure;
-    bool changed; /* since settle last looked */
+    bool changed;     /* since settle last looked */
     work_cause cause; /* a root failure that is still to be acted on (37) */
 
-    const saga_event *event;       /* what is being received: the input's, or an early one offered again */
+    const saga_event
+        *event; /* what is being received: the input's, or an early one offered again */
     int32_t event_index;
     const base_value *event_value; /* the same as expressions see it; made when first needed */
 
@@ -65,8 +69,10 @@ void work_dead_letter(work *w, const char *reason, base_slice text);
 void work_own_event(work *w, const char *name, int32_t step);
 
 /* ---- names ---- */
-/* The id of a published event: a hash of instance, path, kind, generation and try (5), 32 hex digits. */
-void work_id(base_slice instance, base_slice path, const char *kind, int64_t gen, int64_t try_number, char id_out[33]);
+/* The id of a published event: a hash of instance, path, kind, generation and try (5), 32 hex
+ * digits. */
+void work_id(base_slice instance, base_slice path, const char *kind, int64_t gen,
+             int64_t try_number, char id_out[33]);
 /* The idempotency key of a step's asks. */
 base_slice work_saga_key(work *w, int32_t step);
 
@@ -78,7 +84,8 @@ typedef struct work_view {
 } work_view;
 
 /* Evaluates; on failure gives false, with the message in text_out (in the arena). */
-bool work_eval(work *w, const saga_expr *expr, const work_view *view, base_value *value_out, base_slice *text_out);
+bool work_eval(work *w, const saga_expr *expr, const work_view *view, base_value *value_out,
+               base_slice *text_out);
 /* The present event for expressions: null where the input is none. */
 const base_value *work_event_value(work *w);
 const base_value *work_steps_value(work *w);
@@ -93,7 +100,8 @@ void step_stick(work *w, int32_t step);
 void step_lost(work *w, int32_t step, const char *kind, base_slice reason);
 void step_stop_timers(work *w, int32_t step);
 bool step_in_flight(const saga_step_state *step);
-int64_t step_delay(work *w, int32_t step, const saga_retry *retry, int32_t count, const char *direction);
+int64_t step_delay(work *w, int32_t step, const saga_retry *retry, int32_t count,
+                   const char *direction);
 /* decide_undo.c: B.8 */
 void undo_input(work *w, int32_t step, saga_u_input input);
 void undo_prepare(work *w, int32_t step, const base_value *data);
