@@ -377,6 +377,7 @@ static void test_codec__every_cut_and_many_a_flip_are_survived(void **state)
     const base_value value = sample(&d.arena);
     base_write_value(&d.writer, &value);
     const base_slice bytes = desk_bytes(&d);
+    assert_true(bytes.size > 0);
     const base_arena_mark mark = base_arena_mark_get(&d.arena);
     for (size_t round = 0; round < bytes.size + 20000; round++) {
         base_arena_rewind(&d.arena, mark);

@@ -44,7 +44,7 @@ static void model_put(model *m, const char *key, int64_t value)
 {
     const size_t index = model_find(m, key);
     if (index == m->count) {
-        (void)strcpy(m->keys[m->count++], key);
+        (void)snprintf(m->keys[m->count++], sizeof(m->keys[0]), "%s", key);
     }
     m->values[index] = value;
 }

@@ -22,6 +22,11 @@
 #define TEXT_SIZE 128
 #define ROUNDS 40000
 
+static void text_set(char *text, const char *source)
+{
+    (void)snprintf(text, TEXT_SIZE, "%s", source);
+}
+
 static uint64_t random_state;
 
 static uint32_t random_below(uint32_t end)
@@ -72,7 +77,7 @@ static big big_read(const char *text)
         number.exponent -= fraction ? 1 : 0;
     }
     if (*text == 'e') {
-        number.exponent += atoi(text + 1);
+        number.exponent += (int)strtol(text + 1, NULL, 10);
     }
     big_strip(&number);
     return number;
@@ -247,7 +252,7 @@ static void print_decimal(const big *number, char *text)
             text[size++] = '.';
         }
     }
-    (void)sprintf(text + size, "e%+d", whole - 1);
+    (void)snprintf(text + size, 8, "e%+d", whole - 1);
 }
 
 /* The text that an operation with this true result gives, or "overflow". */
@@ -256,11 +261,11 @@ static void expect(big number, bool may_round, char *text)
     char digits[24];
     for (int round = 0; round < 2; round++) {
         if (number.count == 0 && !number.more) {
-            (void)strcpy(text, "0");
+            text_set(text, "0");
             return;
         }
         if (is_integer(&number, digits)) {
-            (void)sprintf(text, "%s%s", number.negative ? "-" : "", digits);
+            (void)snprintf(text, TEXT_SIZE, "%s%s", number.negative ? "-" : "", digits);
             return;
         }
         if (is_decimal(&number)) {
@@ -272,7 +277,7 @@ static void expect(big number, bool may_round, char *text)
         }
         round_half_even(&number);
     }
-    (void)strcpy(text, "overflow");
+    text_set(text, "overflow");
 }
 
 /* ---- numbers to try ---- */
@@ -312,7 +317,7 @@ static void random_number(char *text)
     };
     size_t size = 0;
     if (random_below(8) == 0) {
-        (void)strcpy(text, corners[random_below(sizeof(corners) / sizeof(corners[0]))]);
+        text_set(text, corners[random_below(sizeof(corners) / sizeof(corners[0]))]);
         return;
     }
     if (random_below(2) == 0) {
@@ -331,7 +336,7 @@ static void random_number(char *text)
     }
     text[size] = '\0';
     if (random_below(3) == 0) {
-        (void)sprintf(text + size, "e%d", (int)random_below(81) - 40);
+        (void)snprintf(text + size, 8, "e%d", (int)random_below(81) - 40);
     }
 }
 
@@ -373,7 +378,7 @@ static void assert_result(base_status status, const base_value *result, const ch
 {
     char text[TEXT_SIZE] = "";
     if (base_failed(status)) {
-        (void)strcpy(text, base_status_name(status));
+        text_set(text, base_status_name(status));
     } else {
         (void)text_of(result, text);
     }
@@ -395,7 +400,7 @@ static void test_number_random__reading_and_writing(void **state)
         const base_value value = parsed(text);
         expect(big_read(text), false, expected);
         if (value.kind == BASE_NUMBER_TEXT) {
-            (void)strcpy(expected, strcmp(expected, "overflow") == 0 ? text : expected);
+            text_set(expected, strcmp(expected, "overflow") == 0 ? text : expected);
         }
         if (strcmp(text_of(&value, written), expected) != 0) {
             fail_msg("%s is written %s, the model says %s", text, written, expected);
@@ -512,13 +517,14 @@ static int model_compare(const char *a, const char *b)
  * other words. */
 static void random_neighbour(const char *a, char *b)
 {
-    (void)strcpy(b, a);
+    text_set(b, a);
     const size_t at = random_below((uint32_t)strlen(a));
     const char *mark = strchr(b, 'e');
     if (b[at] >= '1' && b[at] <= '9' && (mark == NULL || b + at < mark)) {
         b[at] = (char)('1' + random_below(9));
     } else if (mark == NULL && strchr(b, '.') != NULL) {
-        (void)strcat(b, "000");
+        const size_t size = strlen(b);
+        (void)snprintf(b + size, TEXT_SIZE - size, "000");
     }
 }
 

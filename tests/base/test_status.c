@@ -11,7 +11,7 @@
 
 typedef struct row {
     base_code code;
-    base_class class_;
+    base_class expected_class;
     const char *capitals;
     const char *text;
 } row;
@@ -34,7 +34,7 @@ static void test_status__every_code_has_its_name_class_and_text(void **state)
             assert_int_equal(name[at], tolower((unsigned char)ROWS[index].capitals[at]));
         }
         assert_string_equal(base_status_text(status), ROWS[index].text);
-        assert_int_equal(base_status_class(status), ROWS[index].class_);
+        assert_int_equal(base_status_class(status), ROWS[index].expected_class);
     }
 }
 

@@ -121,6 +121,15 @@ static void ladder_make(ladder *l)
     memcpy(l->items, items, sizeof(items));
 }
 
+static void assert_in_order(const ladder *l, size_t i, size_t j)
+{
+    const int order = base_value_compare(&l->items[i], &l->items[j]);
+    if ((order > 0) - (order < 0) != (i > j) - (i < j)) {
+        fail_msg("items %zu and %zu: %d", i, j, order);
+    }
+    assert_int_equal(base_value_equal(&l->items[i], &l->items[j]), i == j);
+}
+
 static void test_value__the_order_is_jqs(void **state)
 {
     (void)state;
@@ -128,11 +137,7 @@ static void test_value__the_order_is_jqs(void **state)
     ladder_make(&l);
     for (size_t i = 0; i < l.count; i++) {
         for (size_t j = 0; j < l.count; j++) {
-            const int order = base_value_compare(&l.items[i], &l.items[j]);
-            if ((order > 0) - (order < 0) != (i > j) - (i < j)) {
-                fail_msg("items %zu and %zu: %d", i, j, order);
-            }
-            assert_int_equal(base_value_equal(&l.items[i], &l.items[j]), i == j);
+            assert_in_order(&l, i, j);
         }
     }
 }

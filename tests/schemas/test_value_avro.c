@@ -15,11 +15,11 @@
 
 #include "base/codec.h"
 
-enum { NULL_, BOOLEAN, LONG, DECIMAL, BIG_NUMBER, STRING, BYTES, ARRAY, MAP };
+enum { NOTHING, BOOLEAN, LONG, DECIMAL, BIG_NUMBER, STRING, BYTES, ARRAY, MAP };
 
 typedef struct desk {
     avro_schema_t schema;
-    avro_value_iface_t *class_;
+    avro_value_iface_t *generic;
     base_arena arena;
 } desk;
 
@@ -36,8 +36,8 @@ static int desk_begin(void **state)
     if (avro_schema_from_json_length(text, size, &d->schema) != 0) {
         fail_msg("%s", avro_strerror());
     }
-    d->class_ = avro_generic_class_from_schema(d->schema);
-    assert_non_null(d->class_);
+    d->generic = avro_generic_class_from_schema(d->schema);
+    assert_non_null(d->generic);
     base_arena_init(&d->arena, 1 << 20);
     *state = d;
     return 0;
@@ -46,7 +46,7 @@ static int desk_begin(void **state)
 static int desk_end(void **state)
 {
     desk *d = *state;
-    avro_value_iface_decref(d->class_);
+    avro_value_iface_decref(d->generic);
     avro_schema_decref(d->schema);
     base_arena_deinit(&d->arena);
     free(d);
@@ -99,8 +99,8 @@ static base_slice written(base_arena *arena, const base_value *value)
 /* Decodes bytes that base_write_value wrote; all of them must be used. */
 static avro_value_t decoded(desk *d, base_slice bytes)
 {
-    avro_value_t value;
-    assert_int_equal(avro_generic_value_new(d->class_, &value), 0);
+    avro_value_t value = {NULL, NULL};
+    assert_int_equal(avro_generic_value_new(d->generic, &value), 0);
     avro_reader_t reader = avro_reader_memory(bytes.data, (int64_t)bytes.size);
     if (avro_value_read(reader, &value) != 0) {
         fail_msg("%s", avro_strerror());
@@ -114,8 +114,8 @@ static avro_value_t decoded(desk *d, base_slice bytes)
 /* The branch of the union in a troupe.Value. */
 static avro_value_t branch_of(const avro_value_t *value, int expected)
 {
-    avro_value_t field;
-    avro_value_t branch;
+    avro_value_t field = {NULL, NULL};
+    avro_value_t branch = {NULL, NULL};
     int which = -1;
     assert_int_equal(avro_value_get_by_name(value, "value", &field, NULL), 0);
     assert_int_equal(avro_value_get_discriminant(&field, &which), 0);
@@ -126,14 +126,14 @@ static avro_value_t branch_of(const avro_value_t *value, int expected)
 
 static avro_value_t item_of(const avro_value_t *list, size_t index, int expected)
 {
-    avro_value_t item;
+    avro_value_t item = {NULL, NULL};
     assert_int_equal(avro_value_get_by_index(list, index, &item, NULL), 0);
     return branch_of(&item, expected);
 }
 
 static avro_value_t field_of(const avro_value_t *record, const char *name)
 {
-    avro_value_t field;
+    avro_value_t field = {NULL, NULL};
     assert_int_equal(avro_value_get_by_name(record, name, &field, NULL), 0);
     return field;
 }
@@ -160,7 +160,7 @@ static void assert_scalars(const avro_value_t *list)
     int exponent = 0;
     const void *bytes = NULL;
     size_t size = 0;
-    (void)item_of(list, 0, NULL_);
+    (void)item_of(list, 0, NOTHING);
     avro_value_t item = item_of(list, 1, BOOLEAN);
     assert_int_equal(avro_value_get_boolean(&item, &truth), 0);
     assert_true(truth);
@@ -193,7 +193,7 @@ static void test_value_avro__avro_c_reads_what_we_write(void **state)
     assert_int_equal(avro_value_get_size(&members, &count), 0);
     assert_int_equal(count, 2);
 
-    avro_value_t member;
+    avro_value_t member = {NULL, NULL};
     assert_int_equal(avro_value_get_by_index(&members, 0, &member, NULL), 0);
     avro_value_t key = field_of(&member, "key");
     assert_string(&key, "all");
