@@ -40,6 +40,10 @@ void cli_findings(const saga_findings *findings);
 /* Loads and compiles a saga file; findings go to stderr. CLI_OK, or CLI_BAD_DATA. */
 cli_exit cli_load(const char *path, bool unchecked, base_arena *arena, const saga_plan **plan_out);
 
+/* Writes a value as one line of JSON on standard output; false when it cannot be written. */
+bool cli_write_json(const base_value *line);
+
+cli_exit cli_check(int argc, char **argv);
 cli_exit cli_play(int argc, char **argv);
 
 #endif

@@ -46,3 +46,15 @@ cli_exit cli_load(const char *path, bool unchecked, base_arena *arena, const sag
         (void)fprintf(stderr, "%s: %s\n", path, base_status_text(status));
     return base_failed(status) ? CLI_BAD_DATA : CLI_OK;
 }
+
+bool cli_write_json(const base_value *line)
+{
+    base_slice json = {0};
+    base_arena arena;
+    base_arena_init(&arena, SIZE_MAX / 2);
+    const bool written = !base_failed(base_value_json(line, false, &arena, &json)) &&
+                         fwrite(json.data, 1, json.size, stdout) == json.size &&
+                         fputc('\n', stdout) != EOF;
+    base_arena_deinit(&arena);
+    return written;
+}

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 static const cli_command commands[] = {
+    {"check", "is this saga file right?", "usage: troupe check FILE... [--json]\n", cli_check},
     {"play", "drive a saga from standard input, in virtual time",
      "usage: troupe play FILE... [--states] [--timers] [--until-quiet] [--sync] [--no-check]\n",
      cli_play},

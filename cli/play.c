@@ -13,8 +13,7 @@
 typedef struct play {
     player *player;
     base_arena *arena; /* of one line */
-    FILE *out;
-    bool failed; /* standard output is gone */
+    bool failed;       /* standard output is gone */
 } play;
 
 /* ---- output ---- */
@@ -22,13 +21,7 @@ typedef struct play {
 static void write_line(void *context, const base_value *line)
 {
     play *p = (play *)context;
-    base_slice json = {0};
-    base_arena arena;
-    base_arena_init(&arena, SIZE_MAX / 2);
-    if (base_failed(base_value_json(line, false, &arena, &json)) ||
-        fwrite(json.data, 1, json.size, p->out) != json.size || fputc('\n', p->out) == EOF)
-        p->failed = true;
-    base_arena_deinit(&arena);
+    p->failed = p->failed || !cli_write_json(line);
 }
 
 /* ---- reading members ---- */
@@ -259,14 +252,14 @@ static cli_exit read_lines(play *p, FILE *in, bool sync)
         if (text.size == 0)
             continue;
         if (base_failed(take_line(p, text, &error))) {
-            (void)fflush(p->out);
+            (void)fflush(stdout);
             base_error_path(&error, base_slice_of("standard input"));
             base_error_place(&error, number, error.column);
             cli_error(&error);
             result = CLI_BAD_DATA;
         }
         if (sync && result == CLI_OK &&
-            (fprintf(p->out, "{\"done\":%u}\n", number) < 0 || fflush(p->out) != 0))
+            (fprintf(stdout, "{\"done\":%u}\n", number) < 0 || fflush(stdout) != 0))
             p->failed = true;
     }
     free(buffer);
@@ -322,7 +315,7 @@ static cli_exit perform(play *p, const options *o)
         cli_error(&error);
         result = CLI_FAILED;
     }
-    if (fflush(p->out) != 0 || p->failed) {
+    if (fflush(stdout) != 0 || p->failed) {
         base_error_clear(&error);
         (void)base_error_set(&error, BASE_IO, "standard output cannot be written");
         cli_error(&error);
@@ -349,7 +342,7 @@ cli_exit cli_play(int argc, char **argv)
     cli_exit result = CLI_OK;
     for (size_t i = 0; i < count && result == CLI_OK; i++)
         result = cli_load(argv[optind + (int)i], o.unchecked, &plan_arena, &plans[i]);
-    play p = {.arena = &line_arena, .out = stdout};
+    play p = {.arena = &line_arena};
     o.player.output = write_line;
     o.player.context = &p;
     if (result == CLI_OK) {
