@@ -116,6 +116,7 @@ static base_status slot_load(engine_partition *partition, engine_slot *slot,
             return no_memory(error);
         }
         working->slot = slot;
+        working->timer_taken = ENGINE_NEVER;
         BASE_TRY(working_fill(partition, working, error));
         slot->working = working;
         if (partition->working_last == NULL) {
@@ -371,16 +372,33 @@ base_status engine_partition_apply(engine_partition *partition, const schema_jou
 
 /* ---- commit and rollback ---- */
 
-/* Nothing is in the slot, nor in a snapshot of it. */
-static bool slot_is_void(const engine_slot *slot)
-{
-    return slot->state.data == NULL && slot->parked.data == NULL && !slot->state_stored &&
-           !slot->parked_stored && !slot->unplanned;
-}
-
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+bool engine_partition_drop_void(engine_partition *partition, engine_slot *slot)
+{
+    if (slot->state.data != NULL || slot->parked.data != NULL || slot->state_stored ||
+        slot->parked_stored || slot->unplanned || slot->queued || slot->working != NULL) {
+        return false;
+    }
+    engine_slots_remove(&partition->slots, slot);
+    return true;
+}
+
+int64_t engine_partition_end_ms(const engine_working *working)
+{
+    const saga_state *state = &working->state;
+    if (!working->has_state || working->plan == NULL || !saga_state_ended(state) ||
+        (state->flags & SAGA_FLAG_JOURNAL_GAP) != 0) {
+        return ENGINE_NEVER;
+    }
+    const int64_t retain_ms = working->plan->plan->retain_ms;
+    /* The tombstone is kept for `retain` again (10). */
+    return (state->flags & SAGA_FLAG_PURGED) != 0
+               ? state->at_ms + retain_ms
+               : state->ended_ms + retain_ms + ENGINE_PURGE_AFTER_MS;
 }
 
 static int64_t working_timer(const engine_working *working)
@@ -397,10 +415,7 @@ static int64_t working_timer(const engine_working *working)
     if (timer != NULL) {
         timer_ms = earlier(timer_ms, timer->due_ms);
     }
-    if (saga_state_ended(state) && (state->flags & SAGA_FLAG_JOURNAL_GAP) == 0) {
-        timer_ms = earlier(timer_ms, state->ended_ms + working->plan->plan->retain_ms);
-    }
-    return timer_ms;
+    return earlier(timer_ms, engine_partition_end_ms(working));
 }
 
 static base_status working_commit(engine_partition *partition, engine_working *working,
@@ -425,9 +440,7 @@ static base_status working_commit(engine_partition *partition, engine_working *w
         engine_slot_bytes_set(&slot->parked, bytes);
         slot->parked_dirty = true;
     }
-    if (slot_is_void(slot)) {
-        engine_slots_remove(&partition->slots, slot);
-    } else {
+    if (!engine_partition_drop_void(partition, slot)) {
         engine_slots_timer_set(&partition->slots, slot,
                                slot->stalled ? ENGINE_NEVER : working_timer(working));
     }
@@ -459,9 +472,10 @@ void engine_partition_rollback(engine_partition *partition)
     for (engine_working *working = partition->working_first; working != NULL;
          working = working->next) {
         working->slot->working = NULL;
-        if (slot_is_void(working->slot)) {
-            engine_slots_remove(&partition->slots, working->slot);
+        if (working->timer_taken != ENGINE_NEVER && !working->slot->stalled) {
+            engine_slots_timer_set(&partition->slots, working->slot, working->timer_taken);
         }
+        (void)engine_partition_drop_void(partition, working->slot);
     }
     partition->working_first = NULL;
     partition->working_last = NULL;

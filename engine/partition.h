@@ -37,6 +37,10 @@
 #include "schemas/record.h"
 #include "schemas/snapshot.h"
 
+/* So long after `retain` an ended instance is purged by itself, unless an operator did it before.
+ */
+#define ENGINE_PURGE_AFTER_MS INT64_C(86400000)
+
 /* A source: the inbox's partition, or a partition of a topic that sagas name. */
 typedef struct engine_source {
     base_slice topic; /* the partition's own copy */
@@ -58,6 +62,7 @@ struct engine_working {
     engine_working *next;
     const engine_plan *plan; /* of the state; NULL when there is no state */
     saga_state state;
+    int64_t timer_taken; /* what a rollback puts back into the heap; ENGINE_NEVER: nothing */
     bool has_state;
     bool state_changed;
     bool parked_changed;
@@ -123,6 +128,12 @@ base_status engine_partition_apply_aside(engine_partition *partition, const sche
  * use. */
 base_status engine_partition_commit(engine_partition *partition, base_error *error) BASE_MUST_USE;
 void engine_partition_rollback(engine_partition *partition);
+
+/* Frees the slot when nothing is in it, nor in a snapshot of it, and nobody uses it. */
+bool engine_partition_drop_void(engine_partition *partition, engine_slot *slot);
+
+/* When a purged instance's key is forgotten, an ended one is purged; ENGINE_NEVER: neither. */
+int64_t engine_partition_end_ms(const engine_working *working);
 
 /* The source's place in partition->sources, made where there is none. */
 size_t engine_partition_source(engine_partition *partition, base_slice topic,
