@@ -133,54 +133,67 @@ size_t base_map_block_size(const base_value *map)
 
 /* ---- visiting by key ---- */
 
+/* Is member a before member b? Of one key, which a map made by hand may hold twice, by place. */
+static bool member_before(const base_member *members, uint32_t a, uint32_t b)
+{
+    const int order = base_slice_compare(members[a].key, members[b].key);
+    return order != 0 ? order < 0 : a < b;
+}
+
+/* Fills the batch with the first members by key that come behind `last`, or with the very first. */
+static void batch_fill(base_map_cursor *cursor, const uint32_t *last)
+{
+    const base_member *members = cursor->map->members;
+    uint32_t *batch = cursor->batch;
+    size_t count = 0;
+    for (uint32_t member = 0; member < cursor->map->size; member++) {
+        if (last != NULL && !member_before(members, *last, member)) {
+            continue;
+        }
+        if (count == BASE_MAP_BATCH_MAX) {
+            if (!member_before(members, member, batch[count - 1])) {
+                continue;
+            }
+            count--;
+        }
+        size_t at = count;
+        while (at > 0 && member_before(members, member, batch[at - 1])) {
+            batch[at] = batch[at - 1];
+            at--;
+        }
+        batch[at] = member;
+        count++;
+    }
+    cursor->count = count;
+}
+
 void base_map_cursor_begin(base_map_cursor *cursor, const base_value *map)
 {
+    BASE_ASSERT(map->size <= UINT32_MAX);
     cursor->map = map;
-    cursor->index = map->indexed ? index_of(map) : NULL;
-    cursor->last = NULL;
-    if (cursor->index == NULL && map->size <= BASE_MAP_SMALL_MAX) {
-        uint32_t run[RUN_SIZE];
-        run_make(map->members, 0, map->size, run);
-        for (size_t index = 0; index < map->size; index++) {
-            cursor->small[index] = (uint8_t)run[index];
-        }
+    cursor->first = 0;
+    cursor->count = 0;
+    if (!map->indexed) {
+        batch_fill(cursor, NULL);
     }
-}
-
-/* The order of members by key, those with one key by place: a map made by hand may have such. */
-static int member_order(const base_member *a, const base_member *b)
-{
-    const int order = base_slice_compare(a->key, b->key);
-    return order != 0 ? order : (a > b) - (a < b);
-}
-
-/* The first member by key behind `last`. Quadratic over a whole map, but needs no memory; only maps
- * that were not made by a builder come here. */
-static const base_member *select_next(const base_value *map, const base_member *last)
-{
-    const base_member *next = NULL;
-    for (size_t index = 0; index < map->size; index++) {
-        const base_member *member = &map->members[index];
-        if ((last == NULL || member_order(member, last) > 0) &&
-            (next == NULL || member_order(member, next) < 0)) {
-            next = member;
-        }
-    }
-    return next;
 }
 
 const base_member *base_map_cursor_at(base_map_cursor *cursor, size_t position)
 {
     const base_value *map = cursor->map;
     BASE_ASSERT(position < map->size);
-    if (cursor->index != NULL) {
-        return &map->members[cursor->index[position]];
+    if (map->indexed) {
+        return &map->members[index_of(map)[position]];
     }
-    if (map->size <= BASE_MAP_SMALL_MAX) {
-        return &map->members[cursor->small[position]];
+    if (position == 0 && cursor->first > 0) {
+        base_map_cursor_begin(cursor, map);
+    } else if (position == cursor->first + cursor->count) {
+        const uint32_t last = cursor->batch[cursor->count - 1];
+        cursor->first += cursor->count;
+        batch_fill(cursor, &last);
     }
-    cursor->last = select_next(map, position == 0 ? NULL : cursor->last);
-    return cursor->last;
+    BASE_ASSERT(position >= cursor->first && position - cursor->first < cursor->count);
+    return &map->members[cursor->batch[position - cursor->first]];
 }
 
 /* ---- building ---- */

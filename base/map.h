@@ -6,12 +6,15 @@
 
 #define BASE_MAP_SMALL_MAX 16 /* up to here a map has no index: a scan is as fast */
 
-/* Visits the members of a map by key, without memory. */
+#define BASE_MAP_BATCH_MAX 32
+
+/* Visits the members of a map by key, without memory. A map without index is sorted in batches of
+ * what comes next: one look through the members gives the next BASE_MAP_BATCH_MAX of them. */
 typedef struct base_map_cursor {
     const base_value *map;
-    const uint32_t *index;             /* of an indexed map */
-    const base_member *last;           /* of a large map without index: the member visited last */
-    uint8_t small[BASE_MAP_SMALL_MAX]; /* of a small map: its order */
+    size_t first;                       /* position of the first member of the batch */
+    size_t count;                       /* of the batch */
+    uint32_t batch[BASE_MAP_BATCH_MAX]; /* member numbers; not used with an index */
 } base_map_cursor;
 
 void base_map_cursor_begin(base_map_cursor *cursor, const base_value *map);

@@ -127,7 +127,7 @@ static void test_map__order_and_index_take_no_part_in_comparison(void **state)
     (void)state;
     static model forward;
     static model backward;
-    const size_t sizes[] = {0, 1, 2, 15, 16, 17, 33, 200};
+    const size_t sizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200};
     for (size_t at = 0; at < sizeof(sizes) / sizeof(sizes[0]); at++) {
         forward.count = 0;
         backward.count = 0;
@@ -159,6 +159,29 @@ static void test_map__order_and_index_take_no_part_in_comparison(void **state)
             assert_true(base_value_compare(&plain, &c) < 0);
         }
         base_arena_deinit(&arena);
+    }
+}
+
+/* A map made by hand may hold a key more than once; each member is visited, those of one key in
+ * their order. */
+static void test_map__a_cursor_visits_every_member_of_a_map_made_by_hand(void **state)
+{
+    (void)state;
+    base_member members[100];
+    for (size_t index = 0; index < 100; index++) {
+        members[index] = (base_member){.key = base_slice_of(index % 3 == 0 ? "b" : "a"),
+                                       .value = base_value_integer((int64_t)index)};
+    }
+    const base_value map = base_value_map(members, 100);
+    base_map_cursor cursor;
+    base_map_cursor_begin(&cursor, &map);
+    for (int round = 0; round < 2; round++) {
+        for (size_t position = 0; position < 100; position++) {
+            const base_member *member = base_map_cursor_at(&cursor, position);
+            const int64_t expected = position < 66 ? (int64_t)(position / 2 * 3 + position % 2 + 1)
+                                                   : (int64_t)(position - 66) * 3;
+            assert_int_equal(member->value.integer, expected);
+        }
     }
 }
 
@@ -278,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_map__a_builder_is_like_a_list_that_is_looked_through),
         cmocka_unit_test(test_map__order_and_index_take_no_part_in_comparison),
+        cmocka_unit_test(test_map__a_cursor_visits_every_member_of_a_map_made_by_hand),
         cmocka_unit_test(test_map__a_large_map_is_built_and_found_in_quickly),
         cmocka_unit_test(test_map__keys_may_hold_any_bytes),
         cmocka_unit_test(test_map__what_is_no_map_has_no_members),
