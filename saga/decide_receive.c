@@ -81,6 +81,8 @@ static void create(work *w, const base_value *data, base_slice key)
     work_phase_effect(w, SAGA_NONE, saga_phase_name(SAGA_PHASE_RUNNING));
 }
 
+static void receive_as_fact(work *w);
+
 void receive_begin(work *w, base_slice key)
 {
     const int32_t index = w->event_index;
@@ -103,6 +105,7 @@ void receive_begin(work *w, base_slice key)
     if (w->failure != BASE_OK || seen_before(w, w->event))
         return;
     remember(w, index, true);
+    receive_as_fact(w);
     if (w->plan->deadline_ms > 0)
         work_timer(w, SAGA_TIMER_DEADLINE, SAGA_NONE, w->now_ms + w->plan->deadline_ms);
 }
@@ -293,6 +296,15 @@ static void deliver(work *w, target t)
     default:
         BASE_ASSERT(false);
     }
+}
+
+/* Whichever start event came first is a fact inside, as the others are (A.5): it is kept until its
+ * step opens (15). */
+static void receive_as_fact(work *w)
+{
+    const target t = find_target(w, w->event_index, w->event);
+    if (t.step != SAGA_NONE)
+        deliver(w, t);
 }
 
 /* ---- early events (15) ---- */
