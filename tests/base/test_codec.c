@@ -479,6 +479,35 @@ static void test_codec__without_memory_there_is_a_status(void **state)
     desk_end(&d);
 }
 
+/* The same with the system out of memory: the 1st, 2nd, ... chunk cannot be had. */
+static void test_codec__without_chunks_there_is_a_status(void **state)
+{
+    (void)state;
+    char text[20000];
+    memset(text, 'x', sizeof(text));
+    const base_value items[] = {base_value_string(base_slice_make(text, sizeof(text))),
+                                base_value_string(base_slice_make(text, sizeof(text)))};
+    const base_value list = base_value_list(items, 2);
+    base_code code = BASE_OUT_OF_MEMORY;
+    size_t failures = 0;
+    while (code != BASE_OK) {
+        base_arena arena;
+        base_arena_init(&arena, 1 << 20);
+        base_arena_fail_at(failures + 1, true);
+        base_value copy = base_value_null();
+        base_slice json = {NULL, 0};
+        code = base_value_copy(&list, &arena, &copy).code;
+        if (code == BASE_OK) {
+            code = base_value_json(&copy, true, &arena, &json).code;
+        }
+        base_arena_fail_at(0, false);
+        assert_true(code == BASE_OK || code == BASE_OUT_OF_MEMORY);
+        failures += code == BASE_OK ? 0 : 1;
+        base_arena_deinit(&arena);
+    }
+    assert_true(failures >= 3);
+}
+
 static void test_codec__a_writer_that_failed_stays_failed(void **state)
 {
     (void)state;
@@ -513,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_codec__every_cut_and_many_a_flip_are_survived),
         cmocka_unit_test(test_codec__nesting_has_a_bound),
         cmocka_unit_test(test_codec__without_memory_there_is_a_status),
+        cmocka_unit_test(test_codec__without_chunks_there_is_a_status),
         cmocka_unit_test(test_codec__a_writer_that_failed_stays_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

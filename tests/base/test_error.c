@@ -30,6 +30,28 @@ static void test_error__the_first_one_wins(void **state)
     assert_string_equal(error.text, "");
 }
 
+__attribute__((format(printf, 2, 3))) static base_status set_by_list(base_error *error,
+                                                                     const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const base_status status = base_error_set_list(error, BASE_BUSY, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+static void test_error__is_set_from_an_argument_list_too(void **state)
+{
+    (void)state;
+    base_error error;
+    base_error_clear(&error);
+    assert_int_equal(set_by_list(&error, "%s is %d", "try", 3).code, BASE_BUSY);
+    assert_string_equal(error.text, "try is 3");
+    assert_int_equal(set_by_list(&error, "%s", "second").code, BASE_BUSY);
+    assert_string_equal(error.text, "try is 3");
+    assert_int_equal(set_by_list(NULL, "%s", "lost").code, BASE_BUSY);
+}
+
 static void test_error__nobody_has_to_ask_for_it(void **state)
 {
     (void)state;
@@ -176,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error__the_first_one_wins),
+        cmocka_unit_test(test_error__is_set_from_an_argument_list_too),
         cmocka_unit_test(test_error__nobody_has_to_ask_for_it),
         cmocka_unit_test(test_error__renders_what_is_known),
         cmocka_unit_test(test_error__a_small_buffer_gets_the_start_and_the_full_length),

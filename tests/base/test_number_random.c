@@ -252,7 +252,7 @@ static void print_decimal(const big *number, char *text)
             text[size++] = '.';
         }
     }
-    (void)snprintf(text + size, 8, "e%+d", whole - 1);
+    (void)snprintf(text + size, 16, "e%+d", whole - 1);
 }
 
 /* The text that an operation with this true result gives, or "overflow". */
@@ -336,7 +336,7 @@ static void random_number(char *text)
     }
     text[size] = '\0';
     if (random_below(3) == 0) {
-        (void)snprintf(text + size, 8, "e%d", (int)random_below(81) - 40);
+        (void)snprintf(text + size, 16, "e%d", (int)random_below(81) - 40);
     }
 }
 
