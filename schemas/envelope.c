@@ -303,30 +303,47 @@ static base_status data_of_bytes(envelope_reader *reader, base_slice content_typ
 
 /* ---- binary mode ---- */
 
+/* An attribute's name as it is compared: in lower case, since headers have no case and a member in
+ * capitals would come back as a header. CloudEvents allows a-z and 0-9; refused is only what could
+ * not be written again. */
+static base_status attribute_name(envelope_reader *reader, base_slice name, base_slice *name_out)
+{
+    bool is_lower = true;
+    bool is_name = name.size > 0 && base_utf8_valid(name);
+    for (size_t i = 0; is_name && i < name.size; i++) {
+        is_lower = is_lower && lower(name.data[i]) == name.data[i];
+        is_name = (unsigned char)name.data[i] > ' ' && name.data[i] != '\x7F';
+    }
+    if (!is_name) {
+        return base_error_set(
+            reader->error, BASE_BAD_INPUT,
+            "an attribute's name is empty or has blanks or bytes that are no text");
+    }
+    *name_out = name;
+    if (is_lower) {
+        return base_ok();
+    }
+    char *copy = base_arena_alloc(reader->arena, name.size);
+    if (copy == NULL) {
+        return no_memory(reader->error);
+    }
+    for (size_t i = 0; i < name.size; i++) {
+        copy[i] = lower(name.data[i]);
+    }
+    *name_out = base_slice_make(copy, name.size);
+    return base_ok();
+}
+
 /* "CE_Id" -> "id" */
 static base_status header_attribute(envelope_reader *reader, const schema_header *header)
 {
     base_slice name =
         base_slice_make(header->name.data + strlen(PREFIX), header->name.size - strlen(PREFIX));
-    bool is_lower = true;
-    for (size_t i = 0; i < name.size; i++) {
-        is_lower = is_lower && lower(name.data[i]) == name.data[i];
-    }
-    if (!is_lower) {
-        char *copy = base_arena_alloc(reader->arena, name.size);
-        if (copy == NULL) {
-            return no_memory(reader->error);
-        }
-        for (size_t i = 0; i < name.size; i++) {
-            copy[i] = lower(name.data[i]);
-        }
-        name = base_slice_make(copy, name.size);
-    }
-    if (name.size == 0 || !base_utf8_valid(name) || !base_utf8_valid(header->value)) {
-        return base_error_set(reader->error, BASE_BAD_INPUT,
-                              "header \"%.*s\" is not UTF-8 or has no name",
-                              BASE_SLICE_ARG(base_slice_make(
-                                  header->name.data, name.size > 60 ? 60 : header->name.size)));
+    BASE_TRY(attribute_name(reader, name, &name));
+    if (!base_utf8_valid(header->value)) {
+        const int shown = header->name.size > 60 ? 60 : (int)header->name.size;
+        return base_error_set(reader->error, BASE_BAD_INPUT, "header \"%.*s\" is not UTF-8", shown,
+                              header->name.data);
     }
     return header->value.data == NULL ? base_ok() : attribute_put(reader, name, header->value);
 }
@@ -437,7 +454,9 @@ static base_status member_attribute(envelope_reader *reader, const base_member *
             "attribute \"%.*s\" must be a string, an integer or a boolean, not %s", shown,
             member->key.data, base_kind_name((base_kind)member->value.kind));
     }
-    return attribute_put(reader, member->key, text);
+    base_slice name = member->key;
+    BASE_TRY(attribute_name(reader, name, &name));
+    return attribute_put(reader, name, text);
 }
 
 static base_status structured_data(envelope_reader *reader, const base_value *object,
@@ -644,6 +663,11 @@ base_status schema_envelope_write(const saga_event *event, base_arena *arena,
         event->content_type.size > 0
             ? event->content_type
             : base_slice_of(is_bytes ? "application/octet-stream" : "application/json");
+    if (starts(media_type(content_type), STRUCTURED)) {
+        return base_error_set(error, BASE_BAD_INPUT,
+                              "an event's data cannot be a CloudEvent in binary mode: a reader "
+                              "would take the content type for structured mode");
+    }
     header_writer writer = {.arena = arena};
     writer.headers =
         BASE_ARENA_ARRAY(arena, schema_header, ATTRIBUTE_COUNT + 2 + event->other_count);

@@ -28,4 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
         }                                                                                          \
     } while (0)
 
+/* The same of a status; prints what the error says. */
+#define FUZZ_MUST_DO(status, error)                                                                \
+    do {                                                                                           \
+        if (base_failed(status)) {                                                                 \
+            fprintf(stderr, "%s:%d: failed: %s: %s\n", __FILE__, __LINE__, #status, (error).text); \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
 #endif

@@ -31,6 +31,17 @@ static size_t headers_split(const char *text, size_t size, schema_header *header
     return at;
 }
 
+/* Where the content type is not JSON, text and bytes are told apart by it alone, and no data is
+ * empty data. */
+static bool same_data(const base_value *sent, const base_value *got)
+{
+    bool raw = got->kind == BASE_STRING || got->kind == BASE_BYTES;
+    if (raw && (sent->kind == BASE_STRING || sent->kind == BASE_BYTES || sent->kind == BASE_NULL)) {
+        return base_slice_equal(base_value_slice(sent), base_value_slice(got));
+    }
+    return base_value_equal(sent, got);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     base_arena arena;
@@ -47,12 +58,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         schema_record written = {.topic = record.topic};
         if (!base_failed(schema_envelope_write(&event, &arena, &written, &error))) {
             saga_event again = {0};
-            FUZZ_MUST(!base_failed(schema_envelope_read(&written, &arena, &again, &error)));
+            FUZZ_MUST_DO(schema_envelope_read(&written, &arena, &again, &error), error);
             FUZZ_MUST(base_slice_equal(event.id, again.id));
             FUZZ_MUST(base_slice_equal(event.type, again.type));
             FUZZ_MUST(base_slice_equal(event.source, again.source));
             FUZZ_MUST(event.time_ms == again.time_ms);
-            FUZZ_MUST(base_value_equal(&event.data, &again.data));
+            FUZZ_MUST(same_data(&event.data, &again.data));
             FUZZ_MUST(event.other_count == again.other_count);
         }
     }

@@ -24,11 +24,11 @@ static void read_journal(base_slice bytes, base_arena *arena)
     }
     schema_journal_kind kind = SCHEMA_JOURNAL_ENTRY;
     uint64_t epoch = 0;
-    FUZZ_MUST(!base_failed(schema_journal_peek(bytes, &kind, &epoch, &error)));
+    FUZZ_MUST_DO(schema_journal_peek(bytes, &kind, &epoch, &error), error);
     FUZZ_MUST(kind == record.kind && epoch == record.epoch);
-    FUZZ_MUST(!base_failed(schema_journal_write(&record, arena, &first, &error)));
-    FUZZ_MUST(!base_failed(schema_journal_read(first, arena, &again, &error)));
-    FUZZ_MUST(!base_failed(schema_journal_write(&again, arena, &second, &error)));
+    FUZZ_MUST_DO(schema_journal_write(&record, arena, &first, &error), error);
+    FUZZ_MUST_DO(schema_journal_read(first, arena, &again, &error), error);
+    FUZZ_MUST_DO(schema_journal_write(&again, arena, &second, &error), error);
     FUZZ_MUST(base_slice_equal(first, second));
 }
 
@@ -40,20 +40,20 @@ static void read_snapshot(base_slice bytes, base_arena *arena)
     base_slice first = {NULL, 0};
     base_slice second = {NULL, 0};
     if (!base_failed(schema_snapshot_read(bytes, arena, &state, &error))) {
-        FUZZ_MUST(!base_failed(schema_snapshot_write(&state, arena, &first, &error)));
-        FUZZ_MUST(!base_failed(schema_snapshot_read(first, arena, &again, &error)));
-        FUZZ_MUST(!base_failed(schema_snapshot_write(&again, arena, &second, &error)));
+        FUZZ_MUST_DO(schema_snapshot_write(&state, arena, &first, &error), error);
+        FUZZ_MUST_DO(schema_snapshot_read(first, arena, &again, &error), error);
+        FUZZ_MUST_DO(schema_snapshot_write(&again, arena, &second, &error), error);
         FUZZ_MUST(base_slice_equal(first, second));
     }
     schema_checkpoint checkpoint = {0};
     if (!base_failed(schema_checkpoint_read(bytes, arena, &checkpoint, &error))) {
-        FUZZ_MUST(!base_failed(schema_checkpoint_write(&checkpoint, arena, &first, &error)));
-        FUZZ_MUST(!base_failed(schema_checkpoint_read(first, arena, &checkpoint, &error)));
+        FUZZ_MUST_DO(schema_checkpoint_write(&checkpoint, arena, &first, &error), error);
+        FUZZ_MUST_DO(schema_checkpoint_read(first, arena, &checkpoint, &error), error);
     }
     schema_definition definition = {0};
     if (!base_failed(schema_definition_read(bytes, &definition, &error))) {
-        FUZZ_MUST(!base_failed(schema_definition_write(&definition, arena, &first, &error)));
-        FUZZ_MUST(!base_failed(schema_definition_read(first, &definition, &error)));
+        FUZZ_MUST_DO(schema_definition_write(&definition, arena, &first, &error), error);
+        FUZZ_MUST_DO(schema_definition_read(first, &definition, &error), error);
     }
 }
 
@@ -86,10 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     base_error error = {0};
     base_slice frame = {NULL, 0};
     const schema_journal claim = {.kind = SCHEMA_JOURNAL_CLAIM, .epoch = 1};
-    FUZZ_MUST(!base_failed(schema_journal_write(&claim, &arena, &frame, &error)));
+    FUZZ_MUST_DO(schema_journal_write(&claim, &arena, &frame, &error), error);
     read_behind(frame, body, &arena);
     const schema_checkpoint checkpoint = {.epoch = 1};
-    FUZZ_MUST(!base_failed(schema_checkpoint_write(&checkpoint, &arena, &frame, &error)));
+    FUZZ_MUST_DO(schema_checkpoint_write(&checkpoint, &arena, &frame, &error), error);
     read_behind(frame, body, &arena);
     base_arena_deinit(&arena);
     return 0;
