@@ -81,13 +81,12 @@ void work_timer_stop(work *w, saga_timer_kind kind, int32_t step)
 
 saga_effect *work_effect(work *w, saga_effect_kind kind, int32_t step, base_slice name)
 {
-    static saga_effect nowhere; /* never read: failure is latched */
     saga_effect *effects = w->failure != BASE_OK
                                ? NULL
                                : (saga_effect *)grow(w, w->effects, w->effect_count,
                                                      &w->effect_capacity, sizeof(saga_effect));
     if (effects == NULL)
-        return &nowhere;
+        return &w->nowhere;
     w->effects = effects;
     saga_effect *effect = &w->effects[w->effect_count++];
     *effect = (saga_effect){.kind = kind, .step = step, .event = SAGA_NONE, .name = name};

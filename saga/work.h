@@ -44,6 +44,7 @@ typedef struct work {
     saga_effect *effects;
     int32_t effect_count;
     int32_t effect_capacity;
+    saga_effect nowhere; /* takes what is written once a failure has latched; never read */
 } work;
 
 /* ---- changes ---- */
