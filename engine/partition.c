@@ -70,12 +70,19 @@ size_t engine_partition_source(engine_partition *partition, base_slice topic,
     return partition->source_count++;
 }
 
+engine_source *engine_partition_source_of(engine_partition *partition, base_slice topic,
+                                          int32_t source_partition)
+{
+    const size_t index = engine_partition_source(partition, topic, source_partition);
+    return &partition->sources[index];
+}
+
 static void positions_apply(engine_partition *partition, const schema_position *positions,
                             size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        engine_source *source = &partition->sources[engine_partition_source(
-            partition, positions[i].topic, positions[i].partition)];
+        engine_source *source =
+            engine_partition_source_of(partition, positions[i].topic, positions[i].partition);
         source->known = true;
         if (source->offset < positions[i].offset) {
             source->offset = positions[i].offset;

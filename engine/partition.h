@@ -138,5 +138,8 @@ int64_t engine_partition_end_ms(const engine_working *working);
 /* The source's place in partition->sources, made where there is none. */
 size_t engine_partition_source(engine_partition *partition, base_slice topic,
                                int32_t source_partition);
+/* The same as a pointer, which lives until the next source is made. */
+engine_source *engine_partition_source_of(engine_partition *partition, base_slice topic,
+                                          int32_t source_partition);
 
 #endif

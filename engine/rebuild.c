@@ -158,8 +158,8 @@ static base_status take_checkpoint(engine_partition *partition, const schema_rec
     }
     for (size_t i = 0; i < checkpoint.position_count; i++) {
         const schema_position *position = &checkpoint.positions[i];
-        engine_source *source = &partition->sources[engine_partition_source(
-            partition, position->topic, position->partition)];
+        engine_source *source =
+            engine_partition_source_of(partition, position->topic, position->partition);
         source->known = true;
         source->known_committed = true;
         source->offset = position->offset;

@@ -125,7 +125,7 @@ static base_status position_add(const engine_context *context, engine_partition 
                                 base_slice topic, int32_t partition, bool from_beginning,
                                 new_positions *list, base_error *error)
 {
-    const engine_source *source = &fold->sources[engine_partition_source(fold, topic, partition)];
+    const engine_source *source = engine_partition_source_of(fold, topic, partition);
     if (source->known) {
         return base_ok();
     }
@@ -179,7 +179,7 @@ static base_status assign_one(const engine_context *context, engine_holding *hol
                               base_error *error)
 {
     engine_partition *fold = &holding->fold;
-    engine_source *source = &fold->sources[engine_partition_source(fold, topic, partition)];
+    engine_source *source = engine_partition_source_of(fold, topic, partition);
     if (source->assigned || source->stopped || !source->known_committed) {
         return base_ok();
     }
