@@ -293,7 +293,7 @@ base_status log_open(base_slice url, const log_open_options *options, int32_t ti
     merged_settings merged = {NULL, 0, NULL};
     const log_backend *backend = NULL;
     base_slice location;
-    base_slice query;
+    base_slice query = {NULL, 0};
     base_status status = url_split(url, &backend, &location, &query, error);
     if (base_failed(status)) {
         return status;
