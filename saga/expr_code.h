@@ -185,12 +185,34 @@ base_status saga_machine_init(saga_machine *machine, const saga_expr *expr, cons
 base_status saga_machine_next(saga_machine *machine, bool again,
                               base_value *value_out) BASE_MUST_USE;
 
+/* expr_step.c: an instruction that neither jumps nor forks. BASE_NOT_FOUND: go back. */
+base_status saga_run_plain(saga_machine *machine, const saga_instr *instr) BASE_MUST_USE;
+/* Is this the very value that the path leads to? */
+bool saga_is_same(const base_value *a, const base_value *b);
+/* Makes the path one key longer; it leads to `value` now. */
+base_status saga_path_step(saga_machine *machine, const base_value *key,
+                           const base_value *value) BASE_MUST_USE;
+/* "Invalid path expression TEXT VALUE". */
+base_status saga_off_path(saga_machine *machine, const char *text,
+                          const base_value *value) BASE_MUST_USE;
+
 /* ---- what the operations use. A failed status with class INPUT, or BASE_OVERFLOW, is an error
  * that the expression may catch, and machine->error holds it; any other ends the evaluation. ----
  */
 static inline const base_value *saga_operand(const saga_machine *machine, int32_t operand)
 {
     return operand >= 0 ? &machine->registers[operand] : &machine->expr->constants[~operand];
+}
+
+static inline bool saga_is_container(const base_value *value)
+{
+    return value->kind == BASE_LIST || value->kind == BASE_MAP;
+}
+
+/* jq's name of the value's kind. */
+static inline const char *saga_kind_name(const base_value *value)
+{
+    return base_kind_name((base_kind)value->kind);
 }
 
 /* Takes steps from the budget: one for each item looked at, beyond those of the instructions. */
@@ -313,7 +335,8 @@ base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
 #define SAGA_NATIVE_LIST(X)                                                                        \
     X(LENGTH, length)                                                                              \
     X(UTF8_LENGTH, utf8_length)                                                                    \
-    X(NOT, not ) X(KEYS, keys) X(KEYS_UNSORTED, keys_unsorted) X(HAS, has) X(CONTAINS, contains)   \
+    X(NOT, not )                                                                                   \
+    X(KEYS, keys) X(KEYS_UNSORTED, keys_unsorted) X(HAS, has) X(CONTAINS, contains)                \
         X(ADD, add_all) X(FLATTEN, flatten) X(MIN, min) X(MAX, max) X(MIN_BY, min_by)              \
             X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)              \
                 X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith)                \

@@ -655,9 +655,10 @@ base_status saga_expr_generate(const saga_tree *tree, size_t variable_count, bas
                           .error = error,
                           .register_count = tree->variable_count + 1,
                           .variable_count = variable_count,
+                          .bound = BASE_ARENA_ARRAY(arena, bool, tree->variable_count + 1),
                           .uses = BASE_ARENA_ARRAY(arena, saga_variable_use, variable_count + 1)};
-    base_status status =
-        gen.uses == NULL ? base_status_of(BASE_OUT_OF_MEMORY) : generate_all(&gen, tree);
+    const bool fits = gen.uses != NULL && gen.bound != NULL;
+    const base_status status = fits ? generate_all(&gen, tree) : base_status_of(BASE_OUT_OF_MEMORY);
     if (base_failed(status)) {
         return base_error_set(error, status.code, "%s", base_status_text(status));
     }

@@ -42,6 +42,7 @@ typedef struct saga_generator {
     uint32_t register_count;
     uint32_t save_count;
     size_t variable_count;
+    bool *bound; /* by variable: bound already by the pattern on its way */
     bool uses_input;
     saga_variable_use *uses;
     int32_t result;

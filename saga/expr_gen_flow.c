@@ -216,8 +216,9 @@ base_status saga_gen_bind(saga_generator *gen, saga_frame *frame)
         saga_land(gen, (uint32_t)*attempt);
         frame->item = frame->item->next;
     }
-    if (node->patterns->next != NULL) {
-        for (int32_t variable = node->variable; variable < node->variable_end; variable++) {
+    for (int32_t variable = node->variable; variable < node->variable_end; variable++) {
+        gen->bound[variable] = false;
+        if (node->patterns->next != NULL) {
             emit_move(gen, saga_variable_register(variable), saga_constant(gen, base_value_null()));
         }
     }
@@ -228,24 +229,36 @@ base_status saga_gen_bind(saga_generator *gen, saga_frame *frame)
     return saga_visit(gen, frame, 1, frame->item, frame->in, false);
 }
 
+/* Of a name that a pattern has twice, what is bound first stays. */
+static void bind_variable(saga_generator *gen, int32_t variable, int32_t value)
+{
+    if (!gen->bound[variable]) {
+        emit_move(gen, saga_variable_register(variable), value);
+    }
+    gen->bound[variable] = true;
+}
+
 base_status saga_gen_pattern_variable(saga_generator *gen, saga_frame *frame)
 {
-    emit_move(gen, saga_variable_register(frame->node->variable), frame->in);
+    bind_variable(gen, frame->node->variable, frame->in);
     return saga_frame_done(gen, frame->in);
 }
 
+/* The tree has the last item first; keep[0] counts down. */
 base_status saga_gen_pattern_list(saga_generator *gen, saga_frame *frame)
 {
     if (frame->step == 0) {
         frame->item = frame->node->list;
-        frame->keep[0] = 0;
+        for (const saga_node *item = frame->item; item != NULL; item = item->next) {
+            frame->keep[0]++;
+        }
     } else {
         frame->item = frame->item->next;
-        frame->keep[0]++;
     }
     if (frame->item == NULL) {
         return saga_frame_done(gen, frame->in);
     }
+    frame->keep[0]--;
     const int32_t value = saga_register(gen);
     (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in,
                     saga_constant(gen, base_value_integer(frame->keep[0])), NONE);
@@ -261,7 +274,7 @@ base_status saga_gen_pattern_map(saga_generator *gen, saga_frame *frame)
         const int32_t value = saga_register(gen);
         (void)saga_emit(gen, SAGA_OP_INDEX, value, frame->in, gen->result, NONE);
         if (frame->item->variable >= 0) {
-            emit_move(gen, saga_variable_register(frame->item->variable), value);
+            bind_variable(gen, frame->item->variable, value);
         }
         if (frame->item->b != NULL) {
             return saga_visit(gen, frame, 2, frame->item->b, value, false);

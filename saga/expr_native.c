@@ -17,13 +17,8 @@ static base_status cannot_iterate(saga_machine *machine, const base_value *value
 {
     base_slice brief;
     BASE_TRY(saga_value_brief(machine, value, 14, &brief));
-    return SAGA_RAISE(machine, "Cannot iterate over %s (%.*s)",
-                      base_kind_name((base_kind)value->kind), BASE_SLICE_ARG(brief));
-}
-
-static bool is_container(const base_value *value)
-{
-    return value->kind == BASE_LIST || value->kind == BASE_MAP;
+    return SAGA_RAISE(machine, "Cannot iterate over %s (%.*s)", saga_kind_name(value),
+                      BASE_SLICE_ARG(brief));
 }
 
 static const base_value *item_at(const base_value *container, size_t index)
@@ -142,7 +137,7 @@ NATIVE(type)
     (void)machine;
     (void)b;
     (void)c;
-    *out = base_value_text(base_kind_name((base_kind)input->kind));
+    *out = base_value_text(saga_kind_name(input));
     return base_ok();
 }
 
@@ -150,7 +145,7 @@ NATIVE(keys_unsorted)
 {
     (void)b;
     (void)c;
-    if (!is_container(input)) {
+    if (!saga_is_container(input)) {
         return saga_raise_one(machine, input, "has no keys");
     }
     base_value *keys;
@@ -205,8 +200,8 @@ NATIVE(has)
         *out = base_value_bool(index >= 0 && (uint64_t)index < input->size);
         return base_ok();
     }
-    return SAGA_RAISE(machine, "Cannot check whether %s has a %s key",
-                      base_kind_name((base_kind)input->kind), base_kind_name((base_kind)b->kind));
+    return SAGA_RAISE(machine, "Cannot check whether %s has a %s key", saga_kind_name(input),
+                      saga_kind_name(b));
 }
 
 NATIVE(contains)
@@ -227,7 +222,7 @@ NATIVE(to_entries)
 {
     (void)b;
     (void)c;
-    if (!is_container(input)) {
+    if (!saga_is_container(input)) {
         return saga_raise_one(machine, input, "has no keys");
     }
     base_value *entries;
@@ -259,8 +254,7 @@ NATIVE(reverse)
             return saga_raise_one(machine, input, "has no length");
         }
         if (!empty) {
-            return SAGA_RAISE(machine, "Cannot index %s with number",
-                              base_kind_name((base_kind)input->kind));
+            return SAGA_RAISE(machine, "Cannot index %s with number", saga_kind_name(input));
         }
         *out = base_value_list(NULL, 0);
         return base_ok();
@@ -296,7 +290,7 @@ NATIVE(add_all)
 {
     (void)b;
     (void)c;
-    if (!is_container(input)) {
+    if (!saga_is_container(input)) {
         return cannot_iterate(machine, input);
     }
     bool maps = input->size > 0;
@@ -367,7 +361,7 @@ NATIVE(flatten)
     if (b != input) { /* the machine gives the input where there is no argument */
         BASE_TRY(flatten_depth(machine, b, &depth));
     }
-    if (!is_container(input)) {
+    if (!saga_is_container(input)) {
         return cannot_iterate(machine, input);
     }
     base_list_builder builder;

@@ -224,8 +224,8 @@ NATIVE(join)
     if (input->kind != BASE_LIST && input->kind != BASE_MAP) {
         base_slice brief;
         BASE_TRY(saga_value_brief(machine, input, 14, &brief));
-        return SAGA_RAISE(machine, "Cannot iterate over %s (%.*s)",
-                          base_kind_name((base_kind)input->kind), BASE_SLICE_ARG(brief));
+        return SAGA_RAISE(machine, "Cannot iterate over %s (%.*s)", saga_kind_name(input),
+                          BASE_SLICE_ARG(brief));
     }
     saga_text text = {.machine = machine};
     for (size_t i = 0; i < input->size; i++) {

@@ -133,7 +133,7 @@ typedef enum saga_node_kind {
     SAGA_NODE_ALL,   /* all(a; b) */
     SAGA_NODE_RANGE, /* range(a; b; c); c may be NULL */
     SAGA_NODE_PATTERN_VARIABLE,
-    SAGA_NODE_PATTERN_LIST,  /* list: patterns */
+    SAGA_NODE_PATTERN_LIST,  /* list: patterns, the last first: jq binds them in that order */
     SAGA_NODE_PATTERN_MAP,   /* list: PATTERN_ENTRY */
     SAGA_NODE_PATTERN_ENTRY, /* a: key; b: pattern or NULL; variable when $name was the key, else -1
                               */

@@ -667,12 +667,8 @@ static base_status pattern_start(saga_parser *parser, saga_goal *goal)
 
 static base_status pattern_item(saga_parser *parser, saga_goal *goal)
 {
-    if (goal->last == NULL) {
-        goal->node->list = parser->result;
-    } else {
-        goal->last->next = parser->result;
-    }
-    goal->last = parser->result;
+    parser->result->next = goal->node->list;
+    goal->node->list = parser->result;
     if (saga_parser_is(parser, ',')) {
         return pattern_inner(parser, goal, PATTERN_ITEM);
     }

@@ -6,11 +6,6 @@
 #define INDEX_MAX ((int64_t)536870911) /* jq's bound on what may be assigned to */
 #define LEVELS_FIRST 16
 
-static const char *kind_name(const base_value *value)
-{
-    return base_kind_name((base_kind)value->kind);
-}
-
 static bool is_number(const base_value *value)
 {
     return base_value_is_number(value);
@@ -102,7 +97,7 @@ static base_status slice_range(saga_machine *machine, size_t length, const base_
 {
     if ((from->kind != BASE_NULL && !is_number(from)) ||
         (to->kind != BASE_NULL && !is_number(to))) {
-        return SAGA_RAISE(machine, "Start and end indices of an array slice must be numbers");
+        return SAGA_RAISE(machine, "Array/string slice indices must be integers");
     }
     out->start = from->kind == BASE_NULL ? 0 : slice_bound(from, length, false);
     out->end = to->kind == BASE_NULL ? length : slice_bound(to, length, true);
@@ -136,7 +131,7 @@ base_status saga_slice(saga_machine *machine, const base_value *container, const
         *out = base_value_null();
         return base_ok();
     }
-    return SAGA_RAISE(machine, "Cannot index %s with object", kind_name(container));
+    return SAGA_RAISE(machine, "Cannot index %s with object", saga_kind_name(container));
 }
 
 base_status saga_slice_key(saga_machine *machine, const base_value *from, const base_value *to,
@@ -151,10 +146,12 @@ base_status saga_slice_key(saga_machine *machine, const base_value *from, const 
     return base_ok();
 }
 
+/* One end of the object {"start": ..., "end": ...} that stands for a slice; what is missing is
+ * refused by slice_range. */
 static base_value slice_end_of(const base_value *key, const char *name)
 {
     const base_value *found = saga_map_find(key, base_slice_of(name));
-    return found != NULL ? *found : base_value_null();
+    return found != NULL ? *found : base_value_bool(false);
 }
 
 /* ---- indexes ---- */
@@ -184,10 +181,11 @@ static base_status cannot_index(saga_machine *machine, const base_value *contain
                                 const base_value *key)
 {
     if (key->kind == BASE_STRING && key->size < KEY_SHOWN_MAX) {
-        return SAGA_RAISE(machine, "Cannot index %s with string \"%.*s\"", kind_name(container),
-                          BASE_SLICE_ARG(base_value_slice(key)));
+        return SAGA_RAISE(machine, "Cannot index %s with string \"%.*s\"",
+                          saga_kind_name(container), BASE_SLICE_ARG(base_value_slice(key)));
     }
-    return SAGA_RAISE(machine, "Cannot index %s with %s", kind_name(container), kind_name(key));
+    return SAGA_RAISE(machine, "Cannot index %s with %s", saga_kind_name(container),
+                      saga_kind_name(key));
 }
 
 base_status saga_index(saga_machine *machine, const base_value *container, const base_value *key,
@@ -340,8 +338,8 @@ static base_status set_key(saga_machine *machine, const base_value *container,
     if (key->kind == BASE_MAP && container->kind == BASE_STRING) {
         return SAGA_RAISE(machine, "Cannot update string slices");
     }
-    return SAGA_RAISE(machine, "Cannot update field at %s index of %s", kind_name(key),
-                      kind_name(container));
+    return SAGA_RAISE(machine, "Cannot update field at %s index of %s", saga_kind_name(key),
+                      saga_kind_name(container));
 }
 
 /* ---- paths ---- */
@@ -449,7 +447,8 @@ static base_status delete_items(saga_machine *machine, const base_value *list,
             const base_value to = slice_end_of(&keys[i], "end");
             BASE_TRY(slice_range(machine, list->size, &from, &to, &bounds));
         } else {
-            return SAGA_RAISE(machine, "Cannot delete %s element of array", kind_name(&keys[i]));
+            return SAGA_RAISE(machine, "Cannot delete %s element of array",
+                              saga_kind_name(&keys[i]));
         }
         BASE_TRY(saga_machine_spend(machine, 1 + (bounds.end - bounds.start) / 64));
         memset(gone + bounds.start, 1, bounds.end - bounds.start);
@@ -471,7 +470,8 @@ static base_status delete_members(saga_machine *machine, const base_value *map,
 {
     for (size_t i = 0; i < key_count; i++) {
         if (keys[i].kind != BASE_STRING) {
-            return SAGA_RAISE(machine, "Cannot delete %s field of object", kind_name(&keys[i]));
+            return SAGA_RAISE(machine, "Cannot delete %s field of object",
+                              saga_kind_name(&keys[i]));
         }
     }
     BASE_TRY(saga_machine_spend(machine, map->size));
@@ -512,7 +512,7 @@ static base_status delete_keys(saga_machine *machine, const base_value *containe
     if (container->kind == BASE_MAP) {
         return delete_members(machine, container, keys, key_count, out);
     }
-    return SAGA_RAISE(machine, "Cannot delete fields from %s", kind_name(container));
+    return SAGA_RAISE(machine, "Cannot delete fields from %s", saga_kind_name(container));
 }
 
 /* The sorted paths from `next` to `end` agree in their first `depth` keys, which lead to `value`.
@@ -621,7 +621,7 @@ base_status saga_path_delete(saga_machine *machine, const base_value *root, cons
     for (size_t i = 0; i < paths->size; i++) {
         if (paths->items[i].kind != BASE_LIST) {
             return SAGA_RAISE(machine, "Path must be specified as array, not %s",
-                              kind_name(&paths->items[i]));
+                              saga_kind_name(&paths->items[i]));
         }
     }
     *out = *root;
