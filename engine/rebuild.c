@@ -270,7 +270,7 @@ static base_status each_entry(void *context, const schema_record *record, base_e
 }
 
 base_status engine_rebuild(engine_partition *partition, log_store *store, bool use_snapshots,
-                           int64_t until, base_error *error)
+                           int64_t until, int64_t *end_out, base_error *error)
 {
     const engine_topics *topics = partition->catalog->topics;
     rebuild_run run = {.partition = partition, .tail = LOG_OFFSET_BEGIN, .until = until};
@@ -286,6 +286,9 @@ base_status engine_rebuild(engine_partition *partition, log_store *store, bool u
     }
     BASE_TRY(
         engine_scan(store, topics->journal, partition->number, &run.tail, each_entry, &run, error));
+    if (end_out != NULL) {
+        *end_out = run.tail < until ? run.tail : until;
+    }
     return engine_partition_commit(partition, error);
 }
 

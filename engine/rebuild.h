@@ -39,9 +39,10 @@ base_status engine_rebuild_snapshot(engine_partition *partition, const schema_re
 /* After the last snapshot: finds every instance's next timer. */
 base_status engine_rebuild_timers(engine_partition *partition, base_error *error) BASE_MUST_USE;
 
-/* A whole rebuild for readers. until: the journal offset to stop at, INT64_MAX for its end. */
+/* A whole rebuild for readers. until: the journal offset to stop before, INT64_MAX for its end;
+ * *end_out (may be NULL): where it stopped. */
 base_status engine_rebuild(engine_partition *partition, log_store *store, bool use_snapshots,
-                           int64_t until, base_error *error) BASE_MUST_USE;
+                           int64_t until, int64_t *end_out, base_error *error) BASE_MUST_USE;
 
 /* All that the fold holds, as bytes: equal folds are equal bytes. Lives: in arena. */
 base_status engine_rebuild_image(engine_partition *partition, base_arena *arena,

@@ -97,7 +97,7 @@ static base_status list_partition(engine_view *view, int32_t number, const engin
     base_arena_init(&arena, BASE_ARENA_SIZE_DEFAULT_MAX);
     const engine_slot **slots = NULL;
     size_t count = 0;
-    base_status status = engine_rebuild(&fold, view->store, true, INT64_MAX, error);
+    base_status status = engine_rebuild(&fold, view->store, true, INT64_MAX, NULL, error);
     if (!base_failed(status)) {
         slots =
             (const engine_slot **)engine_memory_new(fold.slots.count, sizeof(const engine_slot *));
@@ -208,11 +208,12 @@ base_status engine_view_history(engine_view *view, base_slice saga, base_slice k
 /* ---- proof ---- */
 
 static base_status image(engine_view *view, int32_t number, bool use_snapshots, int64_t until,
-                         base_arena *arena, base_slice *bytes_out, base_error *error)
+                         int64_t *end_out, base_arena *arena, base_slice *bytes_out,
+                         base_error *error)
 {
     engine_partition fold;
     engine_partition_init(&fold, number, &view->catalog, view->logger);
-    base_status status = engine_rebuild(&fold, view->store, use_snapshots, until, error);
+    base_status status = engine_rebuild(&fold, view->store, use_snapshots, until, end_out, error);
     if (!base_failed(status)) {
         status = engine_rebuild_image(&fold, arena, bytes_out, error);
     }
@@ -226,15 +227,13 @@ base_status engine_view_verify(engine_view *view, int32_t partition, bool *same_
     base_arena arena;
     base_slice zero = {NULL, 0};
     base_slice snapshots = {NULL, 0};
-    int64_t begin = 0;
     int64_t end = 0;
-    BASE_TRY(log_range(view->store, view->topics.journal, partition, &begin, &end, error));
     base_arena_init(&arena, (size_t)4 * 1024 * 1024 * 1024);
-    /* Snapshots first: those that an engine writes meanwhile would be newer than the end that was
-     * looked at. */
-    base_status status = image(view, partition, true, end, &arena, &snapshots, error);
+    /* Snapshots first: those that an engine writes meanwhile would be newer than an end that was
+     * looked at before. */
+    base_status status = image(view, partition, true, INT64_MAX, &end, &arena, &snapshots, error);
     if (!base_failed(status)) {
-        status = image(view, partition, false, end, &arena, &zero, error);
+        status = image(view, partition, false, end, NULL, &arena, &zero, error);
     }
     if (!base_failed(status)) {
         *same_out = base_slice_equal(zero, snapshots);

@@ -524,7 +524,7 @@ UNUSED_IN_SOME static base_slice world_rebuilt(world *w, int32_t number, bool us
     engine_catalog_init(&catalog, w->store, &topics, &w->logger);
     FINE(engine_catalog_read(&catalog, error));
     engine_partition_init(&fold, number, &catalog, &w->logger);
-    FINE(engine_rebuild(&fold, w->store, use_snapshots, INT64_MAX, error));
+    FINE(engine_rebuild(&fold, w->store, use_snapshots, INT64_MAX, NULL, error));
     FINE(engine_rebuild_image(&fold, &w->arena, &image, error));
     engine_partition_deinit(&fold);
     engine_catalog_deinit(&catalog);
