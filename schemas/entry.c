@@ -323,37 +323,46 @@ typedef struct value_reader {
     size_t capacity;
 } value_reader;
 
-static void read_full(value_reader *values, base_value *value)
+/* A value in full, which gets the next number. It is in the arena, where it stays. */
+static const base_value *read_full(value_reader *values)
 {
-    base_read_value(values->reader, values->arena, value);
+    base_value *value = BASE_ARENA_NEW(values->arena, base_value);
     values->values = schema_reserve(values->reader, values->arena, values->values, values->count,
                                     &values->capacity, sizeof(*values->values));
-    if (values->values != NULL) {
-        values->values[values->count++] = value;
+    if (value == NULL || values->values == NULL) {
+        schema_no_memory(values->reader);
+        return NULL;
     }
+    base_read_value(values->reader, values->arena, value);
+    values->values[values->count++] = value;
+    return value;
 }
 
-static void read_shell(value_reader *values, base_value *value)
+static const base_value *read_shell(value_reader *values)
 {
-    base_value shell;
+    base_value shell = base_value_null();
     base_read_value(values->reader, values->arena, &shell);
     const bool is_shell = shell.kind == BASE_MAP && base_map_get_text(&shell, "data") != NULL;
     if (values->reader->failure != BASE_OK || !is_shell || values->data == NULL) {
         base_reader_fail(values->reader);
-        return;
+        return NULL;
     }
+    base_value *value = BASE_ARENA_NEW(values->arena, base_value);
+    bool memory = value != NULL;
     base_map_builder builder;
     base_map_begin(&builder, values->arena);
-    for (size_t i = 0; i < shell.size; i++) {
+    for (size_t i = 0; memory && i < shell.size; i++) {
         const base_member *member = &shell.members[i];
         const bool is_data = base_slice_is(member->key, "data");
-        if (base_failed(
-                base_map_put(&builder, member->key, is_data ? values->data : &member->value))) {
-            schema_no_memory(values->reader);
-            return;
-        }
+        memory = !base_failed(
+            base_map_put(&builder, member->key, is_data ? values->data : &member->value));
+    }
+    if (!memory) {
+        schema_no_memory(values->reader);
+        return NULL;
     }
     *value = base_map_end(&builder);
+    return value;
 }
 
 static const base_value *value_read(value_reader *values)
@@ -371,17 +380,7 @@ static const base_value *value_read(value_reader *values)
         }
         return values->values[number];
     }
-    base_value *value = BASE_ARENA_NEW(values->arena, base_value);
-    if (value == NULL) {
-        schema_no_memory(reader);
-        return NULL;
-    }
-    if (branch == VALUE_SHELL) {
-        read_shell(values, value);
-    } else {
-        read_full(values, value);
-    }
-    return value;
+    return branch == VALUE_SHELL ? read_shell(values) : read_full(values);
 }
 
 /* ---- reading ---- */
@@ -432,8 +431,8 @@ static const saga_event *event_read(value_reader *values)
     event->trace_parent = base_read_string(reader);
     event->trace_state = base_read_string(reader);
     others_read(values, event);
-    read_full(values, &event->data);
-    values->data = &event->data;
+    values->data = read_full(values);
+    event->data = values->data == NULL ? base_value_null() : *values->data;
     return event;
 }
 
@@ -448,7 +447,8 @@ static void command_read(value_reader *values, saga_command *command)
     command->act = (saga_act)base_read_long_in(reader, 0, SAGA_ACT_COUNT - 1);
     command->event = base_read_string(reader);
     command->id = base_read_string(reader);
-    read_full(values, &command->data);
+    const base_value *data = read_full(values);
+    command->data = data == NULL ? base_value_null() : *data;
 }
 
 static saga_timer timer_read(base_reader *reader)
