@@ -113,8 +113,8 @@ static void client_log(const rd_kafka_t *rk, int level, const char *facility, co
             snprintf(client->partition_refused, sizeof(client->partition_refused), "%s", text);
             log_kafka_unlock(client->store);
         }
-        log_report(&client->store->store, level, "kafka %s: %s: %s", rd_kafka_name(rk), facility,
-                   text);
+        log_report(&client->store->store, level < LOG_ERR ? LOG_ERR : level, "kafka %s: %s: %s",
+                   rd_kafka_name(rk), facility, text);
     }
 }
 

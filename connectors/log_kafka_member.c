@@ -77,12 +77,25 @@ static void visitor_drop(log_kafka_member *member)
     }
 }
 
+/* Names and numbers only: librdkafka's own copy would hold on to its partitions, for which closing
+ * waits. */
+static rd_kafka_topic_partition_list_t *
+partitions_copy(const rd_kafka_topic_partition_list_t *partitions)
+{
+    const int count = partitions != NULL ? partitions->cnt : 0;
+    rd_kafka_topic_partition_list_t *copy = rd_kafka_topic_partition_list_new(count);
+    for (int i = 0; i < count; i++) {
+        rd_kafka_topic_partition_list_add(copy, partitions->elems[i].topic,
+                                          partitions->elems[i].partition);
+    }
+    rd_kafka_topic_partition_list_sort(copy, NULL, NULL);
+    return copy;
+}
+
 static void owned_set(log_kafka_member *member, const rd_kafka_topic_partition_list_t *partitions)
 {
     rd_kafka_topic_partition_list_destroy(member->owned);
-    member->owned = partitions != NULL ? rd_kafka_topic_partition_list_copy(partitions)
-                                       : rd_kafka_topic_partition_list_new(0);
-    rd_kafka_topic_partition_list_sort(member->owned, NULL, NULL);
+    member->owned = partitions_copy(partitions);
 }
 
 static void assign(log_kafka_member *member, rd_kafka_t *rk,
@@ -279,7 +292,7 @@ static base_status event_tell(log_kafka_member *member, log_member_event_kind ki
     if (member->told != NULL) {
         rd_kafka_topic_partition_list_destroy(member->told);
     }
-    member->told = rd_kafka_topic_partition_list_copy(member->owned);
+    member->told = partitions_copy(member->owned);
     for (size_t i = 0; i < count; i++) {
         partitions[i].topic = base_slice_of(member->told->elems[i].topic);
         partitions[i].partition = member->told->elems[i].partition;

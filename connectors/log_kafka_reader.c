@@ -230,6 +230,13 @@ static reader_topic *topic_make(log_kafka_reader *reader, base_slice name)
         free(topic);
         return NULL;
     }
+    /* Looks up the leaders now: a start whose leader is not known is tried again only after half a
+     * second. Whether this succeeds is told by what follows. */
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(reader->client.rk, 0, topic->handle, &metadata, LOG_KAFKA_CALL_MS) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_metadata_destroy(metadata);
+    }
     reader->topics[reader->topic_count++] = topic;
     return topic;
 }
@@ -394,10 +401,12 @@ static void error_keep(log_kafka_reader *reader, reader_slot *slot,
     reader->error_count++;
 }
 
-/* Keeps the records among `count` messages, in place; takes note of ends and errors. */
-static void messages_sort(log_kafka_reader *reader, size_t count)
+/* Keeps the records among `count` messages, in place; takes note of ends and errors. True: a
+ * position moved without a record, which whoever waits for it wants to know now. */
+static bool messages_sort(log_kafka_reader *reader, size_t count)
 {
     size_t kept = 0;
+    bool moved = false;
     for (size_t i = 0; i < count; i++) {
         rd_kafka_message_t *message = reader->messages[i];
         reader_slot *slot = message_slot(reader, message);
@@ -410,6 +419,7 @@ static void messages_sort(log_kafka_reader *reader, size_t count)
         if (slot != NULL && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
             if (message->offset > slot->position) {
                 slot->position = message->offset;
+                moved = true;
             }
         } else if (slot != NULL && error_lasting(message->err)) {
             error_keep(reader, slot, message);
@@ -420,18 +430,19 @@ static void messages_sort(log_kafka_reader *reader, size_t count)
     if (count > 0) {
         reader->client.down = false;
     }
+    return moved;
 }
 
 /* Takes what is in the queue, without waiting. */
 static base_status queue_take(log_kafka_reader *reader, size_t record_max, size_t *count_out,
-                              base_error *error)
+                              bool *moved_out, base_error *error)
 {
     const size_t wanted = record_max < BATCH_MAX ? record_max : BATCH_MAX;
     const ssize_t count = rd_kafka_consume_batch_queue(reader->queue, 0, reader->messages, wanted);
     if (count < 0) {
         return log_kafka_fail(&reader->client, rd_kafka_last_error(), error, "reading");
     }
-    messages_sort(reader, (size_t)count);
+    *moved_out = messages_sort(reader, (size_t)count);
     *count_out = (size_t)count;
     return base_ok();
 }
@@ -619,8 +630,9 @@ base_status log_kafka_reader_poll(log_reader *base, int32_t timeout_ms, size_t r
     while (reader->error_count == 0) {
         descriptor_drain(reader->queue_fd);
         size_t taken = 0;
-        BASE_TRY(queue_take(reader, record_max, &taken, error));
-        if (reader->message_count > 0) {
+        bool moved = false;
+        BASE_TRY(queue_take(reader, record_max, &taken, &moved, error));
+        if (reader->message_count > 0 || moved) {
             break;
         }
         if (taken > 0) {
