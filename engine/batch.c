@@ -292,5 +292,4 @@ void engine_batch_committed(engine_batch *batch, engine_context *context)
     total->parked += counted->parked;
     total->unmatched += counted->unmatched;
     total->refused += counted->refused;
-    total->checkpoints += counted->checkpoints;
 }

@@ -220,7 +220,7 @@ void engine_checkpoint_committed(engine_checkpoint *checkpoint, engine_batch *ba
         partition->changes -= checkpoint->changes;
         checkpoint->staged_end = false;
         checkpoint->last_ms = engine_steady_ms(&context->clock);
-        batch->counted.checkpoints++;
+        context->counters.checkpoints++;
         stop(checkpoint, partition);
     }
 }

@@ -190,6 +190,7 @@ static base_status group_positions(const engine_worker *worker, base_arena *aren
 /* What the batch changed is now what is. */
 static base_status committed(engine_worker *worker, base_error *error)
 {
+    engine_batch_committed(&worker->batch, &worker->context); /* while what it points to is there */
     for (int32_t i = 0; i < worker->context.partition_count; i++) {
         engine_holding *holding = worker->holdings[i];
         if (holding != NULL && holding->phase == ENGINE_HOLDING_ACTIVE) {
@@ -201,7 +202,6 @@ static base_status committed(engine_worker *worker, base_error *error)
             }
         }
     }
-    engine_batch_committed(&worker->batch, &worker->context);
     worker->record_next = worker->record_end;
     worker->pending = false;
     worker->committed_ms = engine_steady_ms(&worker->context.clock);

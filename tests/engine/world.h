@@ -74,6 +74,8 @@ typedef struct world {
     log_writer *writer;
     int event_number;
     bool quiet;
+    int anew; /* how often a worker began anew with all partitions */
+    int republished;
 } world;
 
 UNUSED_IN_SOME static int64_t world_clock(void *context)
@@ -83,7 +85,14 @@ UNUSED_IN_SOME static int64_t world_clock(void *context)
 
 UNUSED_IN_SOME static void world_write(void *context, const char *line, size_t size)
 {
-    const world *w = (const world *)context;
+    world *w = (world *)context;
+    if (memmem(line, size, "beginning anew", 14) != NULL) {
+        w->anew++;
+    }
+    if (memmem(line, size, "republished=", 12) != NULL &&
+        memmem(line, size, "republished=0", 13) == NULL) {
+        w->republished++;
+    }
     if (!w->quiet && getenv("TROUPE_TEST_LOG") != NULL) {
         (void)fwrite(line, 1, size, stderr);
     }
@@ -314,6 +323,21 @@ UNUSED_IN_SOME static size_t world_ask_count(const world *w, const char *type, c
             (key == NULL || strcmp(w->asks[i].key, key) == 0)) {
             count++;
         }
+    }
+    return count;
+}
+
+/* The same, but asks with one id count once: a re-publication is the same ask. */
+UNUSED_IN_SOME static size_t world_ask_ids(const world *w, const char *type, const char *key)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->ask_count; i++) {
+        const world_ask *ask = &w->asks[i];
+        bool seen = strcmp(ask->type, type) != 0 || (key != NULL && strcmp(ask->key, key) != 0);
+        for (size_t k = 0; k < i && !seen; k++) {
+            seen = strcmp(w->asks[k].id, ask->id) == 0;
+        }
+        count += seen ? 0 : 1;
     }
     return count;
 }
