@@ -249,7 +249,7 @@ static base_status number_default(int32_t *number, const char *name, int32_t fal
 
 static base_status numbers_read(troupe_options *options, base_error *error)
 {
-    BASE_TRY(number_default(&options->partition_count, "partition_count", 4, -1, error));
+    BASE_TRY(number_default(&options->partition_count, "partition_count", 12, -1, error));
     BASE_TRY(number_default(&options->open_timeout_ms, "open_timeout_ms", 10000, 1, error));
     BASE_TRY(number_default(&options->session_timeout_ms, "session_timeout_ms", 10000, 1, error));
     BASE_TRY(number_default(&options->batch_max, "batch_max", 256, 1, error));

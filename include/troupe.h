@@ -133,7 +133,7 @@ typedef struct troupe_options {
     /* The log has cut off what we would have read next: false: troupe_run returns FAILED; true: it
      * is reported, and the first event that is there comes next. */
     bool skip_lost;
-    int32_t partition_count; /* of topics that are missing: made by us; 0: 4; -1: never make any */
+    int32_t partition_count; /* of topics that are missing: made by us; 0: 12; -1: never make any */
     int32_t open_timeout_ms; /* default 10000 */
     int32_t session_timeout_ms; /* who is silent so long loses its partitions; default 10000 */
     int32_t batch_max;          /* events handled in one transaction; default 256 */

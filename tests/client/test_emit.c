@@ -5,12 +5,12 @@
 #include "connectors/log_memory.h"
 #include "tests/client/world.h"
 
-static bool on_local;
+static world_kind kind;
 
 static int setup(void **state)
 {
     world *w = malloc(sizeof(*w));
-    world_open(w, on_local);
+    world_open(w, kind);
     *state = w;
     return 0;
 }
@@ -61,10 +61,11 @@ static void test_emit__makes_a_topic_that_is_missing_and_ids_of_its_own(void **s
     world *w = *state;
     troupe *handle = world_client(w, &(troupe_options){0});
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(troupe_emit(handle,
-                                     &(troupe_message){.type = "x", .key = "k", .topic = "new"},
-                                     5000, NULL),
-                         TROUPE_OK);
+        assert_int_equal(
+            troupe_emit(handle,
+                        &(troupe_message){.type = "x", .key = "k", .topic = world_name(w, "new")},
+                        5000, NULL),
+            TROUPE_OK);
     }
     troupe_close(handle);
     assert_int_equal(world_read(w, "new"), 3);
@@ -79,7 +80,7 @@ static void test_emit__a_plain_record_is_key_and_data_alone(void **state)
     troupe *handle = world_client(w, &(troupe_options){0});
     const troupe_message message = {.plain = true,
                                     .key = "c1",
-                                    .topic = "payments.events",
+                                    .topic = world_name(w, "payments.events"),
                                     .data = "{\"a\": 1}",
                                     .time_ms = 1700000000000};
     assert_int_equal(troupe_emit(handle, &message, 5000, NULL), TROUPE_OK);
@@ -96,16 +97,16 @@ static void test_emit__a_plain_record_is_key_and_data_alone(void **state)
 static void test_emit__refuses_a_missing_topic_where_none_may_be_made(void **state)
 {
     world *w = *state;
-    troupe *handle = NULL;
     troupe_error error = {0};
-    const troupe_options options = {.service = "x", .partition_count = -1};
-    assert_int_equal(troupe_open(w->url, &options, &handle, &error), TROUPE_OK);
+    troupe *handle = world_client(w, &(troupe_options){.partition_count = -1});
     assert_int_equal(
         troupe_emit(handle, &(troupe_message){.type = "x", .topic = "nowhere"}, 5000, &error),
         TROUPE_REFUSED);
     assert_non_null(strstr(error.text, "nowhere"));
     assert_int_equal(
-        troupe_emit(handle, &(troupe_message){.type = "x", .topic = "payments.events"}, 5000, NULL),
+        troupe_emit(handle,
+                    &(troupe_message){.type = "x", .topic = world_name(w, "payments.events")}, 5000,
+                    NULL),
         TROUPE_OK);
     troupe_close(handle);
 }
@@ -236,6 +237,7 @@ static void test_emit__many_threads_may_emit(void **state)
     assert_int_equal(world_read(w, "payments.events"), 100);
 }
 
+#ifndef TEST_ON_KAFKA
 static void test_emit__a_log_that_is_down_is_unreachable_after_the_time_given(void **state)
 {
     world *w = *state;
@@ -254,6 +256,8 @@ static void test_emit__a_log_that_is_down_is_unreachable_after_the_time_given(vo
     troupe_close(handle);
     assert_int_equal(world_read(w, "payments.events"), 2);
 }
+
+#endif
 
 static void test_emit__open_says_what_is_wrong(void **state)
 {
@@ -281,13 +285,6 @@ static void test_emit__open_says_what_is_wrong(void **state)
     assert_string_equal(troupe_code_name(TROUPE_REFUSED), "refused");
 }
 
-static int group_local(void **state)
-{
-    (void)state;
-    on_local = true;
-    return 0;
-}
-
 #define EACH(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 #define EVERYWHERE                                                                                 \
     EACH(test_emit__an_event_is_on_the_log_when_it_returns),                                       \
@@ -301,11 +298,17 @@ static int group_local(void **state)
 
 int main(void)
 {
+    const struct CMUnitTest tests[] = {EVERYWHERE};
+#ifdef TEST_ON_KAFKA
+    kind = WORLD_KAFKA;
+    return world_no_kafka() != 0 ? 77 : cmocka_run_group_tests_name("kafka", tests, NULL, NULL);
+#else
     const struct CMUnitTest memory[] = {
-        EVERYWHERE,
         EACH(test_emit__a_log_that_is_down_is_unreachable_after_the_time_given),
     };
-    const struct CMUnitTest local[] = {EVERYWHERE};
-    const int failed = cmocka_run_group_tests_name("memory", memory, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("local", local, group_local, NULL);
+    int failed = cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("memory alone", memory, NULL, NULL);
+    kind = WORLD_LOCAL;
+    return failed + cmocka_run_group_tests_name("local", tests, NULL, NULL);
+#endif
 }

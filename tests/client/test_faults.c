@@ -10,7 +10,7 @@
 static int setup(void **state)
 {
     world *w = malloc(sizeof(*w));
-    world_open(w, false);
+    world_open(w, WORLD_MEMORY);
     *state = w;
     return 0;
 }
