@@ -596,7 +596,14 @@ base_status player_event(player *p, base_slice name, const saga_event *event, ba
         BASE_TRY(complete_event(p, p->plans[i], index, &received, error));
         BASE_TRY(route(p, p->plans[i], &received, error));
     }
-    return known ? base_ok() : line_simple(p, NULL, (base_slice){0}, "note", "ignored", error);
+    if (known)
+        return base_ok();
+    for (size_t i = 0; i < p->plan_count; i++) {
+        if (p->plans[i]->strict)
+            return line_simple(p, p->plans[i], (base_slice){0}, "dead_letter", "unknown_event",
+                               error); /* 14 */
+    }
+    return line_simple(p, NULL, (base_slice){0}, "note", "ignored", error);
 }
 
 /* ---- answers ---- */

@@ -292,16 +292,18 @@ static void refuse(refusal why, base_slice name, base_error *error)
     base_error_check(error, why <= REFUSED_INFINITE ? "E105" : "E106");
 }
 
-static bool refused(base_slice name, int arity, base_error *error)
+/* BASE_OK: not refused. */
+static base_status refused(base_slice name, int arity, base_error *error)
 {
     for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
         if (base_slice_is(name, REFUSED[i].name) &&
             (REFUSED[i].arity < 0 || REFUSED[i].arity == arity)) {
             refuse(REFUSED[i].why, name, error);
-            return true;
+            return base_status_of(REFUSED[i].why <= REFUSED_INFINITE ? BASE_BAD_INPUT
+                                                                     : BASE_UNSUPPORTED);
         }
     }
-    return false;
+    return base_ok();
 }
 
 bool saga_builtin_refused_keyword(base_slice name, base_error *error)
@@ -309,7 +311,7 @@ bool saga_builtin_refused_keyword(base_slice name, base_error *error)
     static const char *const KEYWORDS[] = {"def", "import", "include", "module"};
     for (size_t i = 0; i < sizeof KEYWORDS / sizeof KEYWORDS[0]; i++) {
         if (base_slice_is(name, KEYWORDS[i])) {
-            return refused(name, -1, error);
+            return base_failed(refused(name, -1, error));
         }
     }
     return false;
@@ -339,18 +341,19 @@ static void unknown(base_slice name, size_t arity, base_error *error)
     }
 }
 
-const saga_builtin *saga_builtin_find(base_slice name, size_t arity, bool inner, base_error *error)
+base_status saga_builtin_find(base_slice name, size_t arity, bool inner,
+                              const saga_builtin **builtin_out, base_error *error)
 {
     for (size_t i = 0; i < BUILTIN_COUNT; i++) {
         if (BUILTINS[i].arity == arity && base_slice_is(name, BUILTINS[i].name) &&
             (inner || name.data[0] != '_')) {
-            return &BUILTINS[i];
+            *builtin_out = &BUILTINS[i];
+            return base_ok();
         }
     }
-    if (!refused(name, arity > 100 ? 100 : (int)arity, error)) {
-        unknown(name, arity, error);
-    }
-    return NULL;
+    BASE_TRY(refused(name, arity > 100 ? 100 : (int)arity, error));
+    unknown(name, arity, error);
+    return base_status_of(BASE_BAD_INPUT);
 }
 
 saga_format saga_builtin_format(base_slice name, base_error *error)

@@ -216,10 +216,11 @@ typedef struct saga_builtin {
 
 #define SAGA_BUILTIN_PARAMETERS_MAX 3
 
-/* The function, or NULL with the reason in the error: refused (E105), not covered, unknown (with a
- * near name). `inner` is true in the text of a built-in, where names with an underscore in front
- * are known too. */
-const saga_builtin *saga_builtin_find(base_slice name, size_t arity, bool inner, base_error *error);
+/* The function; or the reason in the error: refused (BASE_BAD_INPUT, E105), not covered
+ * (BASE_UNSUPPORTED), unknown (BASE_BAD_INPUT with a near name). `inner` is true in the text of a
+ * built-in, where names with an underscore in front are known too. */
+base_status saga_builtin_find(base_slice name, size_t arity, bool inner,
+                              const saga_builtin **builtin_out, base_error *error) BASE_MUST_USE;
 /* A keyword of jq that starts something refused (def, import, ...): sets the error and returns
  * true. */
 bool saga_builtin_refused_keyword(base_slice name, base_error *error);

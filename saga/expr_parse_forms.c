@@ -17,11 +17,12 @@ static base_status call_resolve(saga_parser *parser, const saga_goal *goal)
             return base_ok();
         }
     }
-    const saga_builtin *builtin =
-        saga_builtin_find(call.name, call.count, inner != NULL, parser->error);
-    if (builtin == NULL) {
+    const saga_builtin *builtin = NULL;
+    const base_status found =
+        saga_builtin_find(call.name, call.count, inner != NULL, &builtin, parser->error);
+    if (base_failed(found)) {
         parser->error_offset = call.offset;
-        return base_status_of(BASE_BAD_INPUT);
+        return found;
     }
     saga_node *arguments[SAGA_BUILTIN_PARAMETERS_MAX] = {NULL, NULL, NULL};
     size_t count = 0;
@@ -84,11 +85,6 @@ base_status saga_goal_call(saga_parser *parser, saga_goal *goal)
         goal->count++;
         if (saga_parser_is(parser, ')')) {
             BASE_TRY(saga_parser_advance(parser));
-            if (goal->count > SAGA_BUILTIN_PARAMETERS_MAX) {
-                (void)saga_builtin_find(goal->name, goal->count, false, parser->error);
-                parser->error_offset = goal->offset;
-                return base_status_of(BASE_BAD_INPUT);
-            }
             return call_resolve(parser, goal);
         }
         if (!saga_parser_is(parser, ';')) {
