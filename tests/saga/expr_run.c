@@ -1,6 +1,7 @@
 /*
- * Runs expressions for expr_differential. Reads pairs of lines: the program as a JSON string, the input as JSON. For
- * each pair writes every output as a line of JSON, then one line that starts with "--":
+ * Runs expressions for expr_differential. Reads pairs of lines: the program as a JSON string, the
+ * input as JSON. For each pair writes every output as a line of JSON, then one line that starts
+ * with "--":
  *
  *   -- ok                  all outputs are above
  *   -- error "..."         a runtime error, after the outputs above; its text as a JSON string
@@ -24,7 +25,8 @@ static const saga_expr *compile(const char *text, base_arena *arena)
 }
 
 /* JSON text to value, and value to JSON, with the evaluator's own fromjson and tojson. */
-static bool convert(const saga_expr *expr, const base_value *value, base_arena *arena, base_value *out)
+static bool convert(const saga_expr *expr, const base_value *value, base_arena *arena,
+                    base_value *out)
 {
     return !base_failed(saga_expr_eval(expr, value, NULL, (saga_expr_limits){0}, arena, out, NULL));
 }
@@ -38,19 +40,21 @@ static void print_json(const saga_expr *tojson, const base_value *value, base_ar
         printf("(no JSON)\n");
 }
 
-static void run(base_slice program, const base_value *input, const saga_expr *tojson, base_arena *arena)
+static void run(base_slice program, const base_value *input, const saga_expr *tojson,
+                base_arena *arena)
 {
     base_error error = {0};
     const saga_expr *expr = NULL;
     if (base_failed(saga_expr_compile(program, NULL, 0, arena, &expr, &error))) {
         error.text[strcspn(error.text, "\n")] = '\0';
-        printf("-- refused %s%s %s\n", error.check, error.code == BASE_UNSUPPORTED ? " uncovered" : "", error.text);
+        printf("-- refused %s%s %s\n", error.check,
+               error.code == BASE_UNSUPPORTED ? " uncovered" : "", error.text);
         return;
     }
     const base_value *outputs = NULL;
     size_t count = 0;
-    const base_status status = saga_expr_eval_all(expr, input, NULL, (saga_expr_limits){0}, OUTPUT_MAX, arena, &outputs,
-                                                  &count, &error);
+    const base_status status = saga_expr_eval_all(expr, input, NULL, (saga_expr_limits){0},
+                                                  OUTPUT_MAX, arena, &outputs, &count, &error);
     for (size_t i = 0; i < count; i++)
         print_json(tojson, &outputs[i], arena);
     if (!base_failed(status)) {
@@ -72,7 +76,8 @@ int main(void)
     base_arena_init(&arena, BASE_ARENA_SIZE_DEFAULT_MAX);
     const saga_expr *fromjson = compile("fromjson", &fixed);
     const saga_expr *tojson = compile("tojson", &fixed);
-    while (program_line != NULL && input_line != NULL && fgets(program_line, LINE_MAX_SIZE, stdin) != NULL &&
+    while (program_line != NULL && input_line != NULL &&
+           fgets(program_line, LINE_MAX_SIZE, stdin) != NULL &&
            fgets(input_line, LINE_MAX_SIZE, stdin) != NULL) {
         program_line[strcspn(program_line, "\n")] = '\0';
         input_line[strcspn(input_line, "\n")] = '\0';
@@ -80,7 +85,8 @@ int main(void)
         base_value input;
         const base_value program_text = base_value_text(program_line);
         const base_value input_text = base_value_text(input_line);
-        if (convert(fromjson, &program_text, &arena, &program) && convert(fromjson, &input_text, &arena, &input))
+        if (convert(fromjson, &program_text, &arena, &program) &&
+            convert(fromjson, &input_text, &arena, &input))
             run(base_value_slice(&program), &input, tojson, &arena);
         else
             printf("-- refused (bad line)\n");
