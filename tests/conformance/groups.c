@@ -12,7 +12,13 @@
 #define PARTITIONS 4
 #define SESSION_MS 6000 /* the least that a broker takes */
 
-static conformance_records records;
+static conformance_records records; /* too large for the stack */
+
+static int setup(void **state)
+{
+    conformance_forget(&records); /* a test that failed left them */
+    return conformance_setup(state);
+}
 
 static int64_t now_ms(void)
 {
@@ -268,17 +274,16 @@ static void test_conformance__a_replaced_member_commits_nothing(void **state)
 static void test_conformance__a_silent_member_loses_its_partitions_and_commits_nothing(void **state)
 {
     conformance *test = *state;
-    if (test->kind == CONFORMANCE_KAFKA) {
-        skip();
-    }
+    /* A broker takes no sessions as short as ours. */
+    const int32_t session_ms = test->kind == CONFORMANCE_KAFKA ? 1000 : 300;
     const base_slice orders = conformance_topic(test, "orders", PARTITIONS);
     const base_slice events = conformance_topic(test, "events", 1);
     const base_slice group = conformance_name(test, "group");
     conformance_share share_a = {.count = 0};
     conformance_share share_b = {.count = 0};
-    log_member *a = conformance_member(test, group, NULL, orders, 300);
+    log_member *a = conformance_member(test, group, NULL, orders, session_ms);
     follow_until(test, a, &share_a, PARTITIONS);
-    log_member *b = conformance_member(test, group, NULL, orders, 300);
+    log_member *b = conformance_member(test, group, NULL, orders, session_ms);
     follow_until(test, b, &share_b, PARTITIONS); /* a says nothing any more */
     log_writer *writer = conformance_writer(test, "engine");
     zombie_writes_nothing(test, writer, a, b, orders, events);
@@ -367,8 +372,7 @@ static void test_conformance__positions_outlive_the_members(void **state)
 }
 
 #define CASE(name)                                                                                 \
-    cmocka_unit_test_setup_teardown(test_conformance__##name, conformance_setup,                   \
-                                    conformance_teardown)
+    cmocka_unit_test_setup_teardown(test_conformance__##name, setup, conformance_teardown)
 
 int conformance_groups_run(void)
 {

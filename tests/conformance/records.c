@@ -11,7 +11,13 @@
 #include "base/hash.h"
 #include "conformance/conformance.h"
 
-static conformance_records records; /* too large for the stack; each test forgets its own */
+static conformance_records records; /* too large for the stack */
+
+static int setup(void **state)
+{
+    conformance_forget(&records); /* a test that failed left them */
+    return conformance_setup(state);
+}
 
 static void assert_slice(base_slice slice, const char *text)
 {
@@ -381,7 +387,9 @@ test_conformance__the_offset_at_a_time_is_that_of_the_first_record_from_then_on(
     assert_int_equal(offset, records.items[4].record.offset);
     FINE(log_range(test->store, topic, 0, &begin, &end, error));
     FINE(log_offset_at(test->store, topic, 0, first_ms + 10000, &offset, error));
-    assert_int_equal(offset, end);
+    /* The end, or a gap before it (Kafka: the transaction's marker, which is as old as the commit).
+     */
+    assert_in_range(offset, records.items[9].record.offset + 1, end);
     conformance_forget(&records);
     log_reader_close(reader);
 }
@@ -410,8 +418,7 @@ static void test_conformance__commit_gives_the_offsets_where_it_knows_them(void 
 }
 
 #define CASE(name)                                                                                 \
-    cmocka_unit_test_setup_teardown(test_conformance__##name, conformance_setup,                   \
-                                    conformance_teardown)
+    cmocka_unit_test_setup_teardown(test_conformance__##name, setup, conformance_teardown)
 
 int conformance_records_run(void)
 {
