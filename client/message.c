@@ -391,7 +391,9 @@ base_status client_token_read(const char *token, base_arena *arena, client_origi
     return base_ok();
 }
 
-/* ---- dead letters ---- */
+/* ---- dead letters: in the form that the engine's have ---- */
+
+static const base_slice own_prefix = BASE_SLICE_LITERAL("troupe-");
 
 base_status client_dead_letter(const troupe *handle, const schema_record *record,
                                const char *reason, const char *text, int32_t attempts,
@@ -402,25 +404,31 @@ base_status client_dead_letter(const troupe *handle, const schema_record *record
         base_slice value;
     } added[] = {
         {"troupe-reason", base_slice_of(reason)},
-        {"troupe-text", base_slice_of(text)},
+        {"troupe-error", base_slice_of(text)},
+        {"troupe-service", handle->service},
         {"troupe-topic", record->topic},
         {"troupe-partition", base_arena_print(arena, "%d", (int)record->partition)},
         {"troupe-offset", base_arena_print(arena, "%lld", (long long)record->offset)},
-        {"troupe-attempts", base_arena_print(arena, "%d", (int)attempts)},
-        {"troupe-by", handle->service},
+        {"troupe-time", base_arena_print(arena, "%lld", (long long)record->time_ms)},
+        {"troupe-attempt", base_arena_print(arena, "%d", (int)attempts)},
     };
     const size_t added_count = sizeof(added) / sizeof(added[0]);
     schema_header *headers =
         BASE_ARENA_ARRAY(arena, schema_header, record->header_count + added_count);
+    size_t count = 0;
+    for (size_t i = 0; headers != NULL && with_value && i < record->header_count; i++) {
+        if (!base_slice_starts_with(record->headers[i].name, own_prefix)) {
+            headers[count++] = record->headers[i];
+        }
+    }
+    for (size_t i = 0; headers != NULL && i < added_count; i++) {
+        headers[count++] = (schema_header){base_slice_of(added[i].name), added[i].value};
+        if (added[i].value.data == NULL) {
+            headers = NULL;
+        }
+    }
     if (headers == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
-    }
-    const size_t kept = with_value ? record->header_count : 0;
-    for (size_t i = 0; i < kept; i++) {
-        headers[i] = record->headers[i];
-    }
-    for (size_t i = 0; i < added_count; i++) {
-        headers[kept + i] = (schema_header){base_slice_of(added[i].name), added[i].value};
     }
     *record_out = (schema_record){
         .topic = handle->dead_topic,
@@ -429,7 +437,7 @@ base_status client_dead_letter(const troupe *handle, const schema_record *record
         .key = record->key,
         .value = with_value ? record->value : (base_slice){NULL, 0},
         .headers = headers,
-        .header_count = kept + added_count,
+        .header_count = count,
     };
     return base_ok();
 }

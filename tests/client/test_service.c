@@ -178,7 +178,7 @@ test_service__what_always_fails_goes_to_the_dead_letters_and_does_not_block(void
     assert_slice(w->events[0].id, "bad");
     assert_slice(world_header(&w->records[0], "troupe-reason"), "handler_failed");
     assert_slice(world_header(&w->records[0], "troupe-topic"), world_name(w, "payments.asks"));
-    assert_slice(world_header(&w->records[0], "troupe-attempts"), "3");
+    assert_slice(world_header(&w->records[0], "troupe-attempt"), "3");
     assert_non_null(strstr(w->reported, "dead letters"));
 }
 

@@ -45,7 +45,10 @@ emit() { # ORDER
         \"lines\":[{\"sku\":\"a\",\"qty\":1}]}" >/dev/null
 }
 for i in $(seq "$count"); do
-    for _ in $(seq 50); do emit "o$i" 2>>"$folder/emit.log" && break || sleep 0.2; done
+    for _ in $(seq 50); do
+        if emit "o$i" 2>>"$folder/emit.log"; then break; fi
+        sleep 0.2
+    done
     if [ $((i % 2)) -eq 0 ]; then
         name=${services[RANDOM % 5]}
         kill -KILL "${pid[$name]}"
