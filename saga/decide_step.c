@@ -399,13 +399,12 @@ static void deadline(work *w, int32_t index)
 
 /* ---- late, surplus, contradictory (29 to 31) ---- */
 
-/* Was anything downstream decided on this step's absence? Nor may its undo be under way: that
- * cannot be called back. */
+/* Was anything downstream decided on this step's absence? And was its undo asked for? Then the
+ * success may be older than the undo, and the effect gone: it cannot count. */
 static bool acceptable(const work *w, int32_t index)
 {
     const saga_step *plan = &w->plan->steps[index];
-    const saga_u u = (saga_u)w->state.steps[index].u;
-    if (!saga_u_settled(u) && u != SAGA_U_OWED)
+    if (w->state.steps[index].gen > 0)
         return false;
     if (plan->late != SAGA_LATE_ACCEPT || w->state.phase != SAGA_PHASE_RUNNING ||
         w->cause.kind != NULL)
@@ -434,7 +433,7 @@ static void late(work *w, int32_t index, int32_t try_number)
     const saga_step *plan = &w->plan->steps[index];
     const base_slice flow_end = work_step(w, index)->end;
     if (acceptable(w, index)) {
-        work_u(w, index, SAGA_U_NO); /* what was undone before is done again, and counts */
+        work_u(w, index, SAGA_U_NO); /* it counts: nothing is owed yet */
         succeed(w, index, try_number);
         return;
     }

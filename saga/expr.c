@@ -8,7 +8,7 @@
 
 bool saga_truthy(const base_value *value)
 {
-    return value->kind != BASE_NULL && (value->kind != BASE_BOOL || value->truth);
+    return saga_is_true(value);
 }
 
 /* ---- the place of an error ---- */

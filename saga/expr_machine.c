@@ -274,6 +274,45 @@ static base_status run_fork(saga_machine *machine, const saga_instr *instr, uint
     }
 }
 
+/* Most guards compare integers. */
+static bool integers_compare(saga_binary op, int64_t a, int64_t b)
+{
+    switch (op) {
+    case SAGA_BINARY_EQUAL:
+        return a == b;
+    case SAGA_BINARY_NOT_EQUAL:
+        return a != b;
+    case SAGA_BINARY_LESS:
+        return a < b;
+    case SAGA_BINARY_LESS_EQUAL:
+        return a <= b;
+    case SAGA_BINARY_GREATER:
+        return a > b;
+    case SAGA_BINARY_GREATER_EQUAL:
+    case SAGA_BINARY_ADD:
+    case SAGA_BINARY_SUBTRACT:
+    case SAGA_BINARY_MULTIPLY:
+    case SAGA_BINARY_DIVIDE:
+    case SAGA_BINARY_MODULO:
+    default:
+        return a >= b;
+    }
+}
+
+static inline base_status binary(saga_machine *machine, const saga_instr *instr)
+{
+    const base_value *a = saga_operand(machine, instr->a);
+    const base_value *b = saga_operand(machine, instr->b);
+    base_value value = {.kind = BASE_BOOL};
+    if (instr->sub >= SAGA_BINARY_EQUAL && a->kind == BASE_INTEGER && b->kind == BASE_INTEGER) {
+        value.truth = integers_compare((saga_binary)instr->sub, a->integer, b->integer);
+    } else {
+        BASE_TRY(saga_binary_run(machine, (saga_binary)instr->sub, a, b, &value));
+    }
+    machine->registers[instr->dst] = value;
+    return base_ok();
+}
+
 /* What the frequent instructions do is here; a failed status is an error, a way back, or the end.
  */
 static inline base_status run_one(saga_machine *machine, const saga_instr *instr, uint32_t *pc)
@@ -286,21 +325,17 @@ static inline base_status run_one(saga_machine *machine, const saga_instr *instr
     case SAGA_OP_FIELD:
         BASE_TRY(field_get(machine, instr));
         break;
-    case SAGA_OP_BINARY: {
-        base_value value;
-        BASE_TRY(saga_binary_run(machine, (saga_binary)instr->sub, saga_operand(machine, instr->a),
-                                 saga_operand(machine, instr->b), &value));
-        registers[instr->dst] = value;
+    case SAGA_OP_BINARY:
+        BASE_TRY(binary(machine, instr));
         break;
-    }
     case SAGA_OP_TRUTH:
-        registers[instr->dst] = base_value_bool(saga_truthy(saga_operand(machine, instr->a)));
+        registers[instr->dst] = base_value_bool(saga_is_true(saga_operand(machine, instr->a)));
         break;
     case SAGA_OP_JUMP:
         *pc = instr->target;
         return base_ok();
     case SAGA_OP_UNLESS:
-        *pc = saga_truthy(saga_operand(machine, instr->a)) ? *pc + 1 : instr->target;
+        *pc = saga_is_true(saga_operand(machine, instr->a)) ? *pc + 1 : instr->target;
         return base_ok();
     case SAGA_OP_MARK:
         registers[instr->dst] = base_value_integer((int64_t)machine->fork_count);

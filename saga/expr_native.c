@@ -128,7 +128,7 @@ NATIVE(not )
     (void)machine;
     (void)b;
     (void)c;
-    *out = base_value_bool(!saga_truthy(input));
+    *out = base_value_bool(!saga_is_true(input));
     return base_ok();
 }
 
