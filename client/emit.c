@@ -162,6 +162,30 @@ static size_t undecided(client_outgoing **items, size_t count)
     return left;
 }
 
+static void decide_all(client_outgoing **items, size_t count, base_status status,
+                       const base_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!items[i]->decided) {
+            decide(items[i], status, error);
+        }
+    }
+}
+
+/* A pause before the next try; at the end there is none, and no next try either. */
+static void pause_or_hurry(troupe *handle, client_outgoing **items, size_t count)
+{
+    const int64_t until_ms = client_now_ms() + RETRY_MS;
+    (void)pthread_mutex_lock(&handle->send_lock);
+    while (!handle->sender_hurries && client_now_ms() < until_ms) {
+        wait_until(&handle->send_wanted, &handle->send_lock, until_ms);
+    }
+    for (size_t i = 0; handle->sender_hurries && i < count; i++) {
+        items[i]->deadline_ms = 0;
+    }
+    (void)pthread_mutex_unlock(&handle->send_lock);
+}
+
 /* Until every one of them is decided. */
 static void send_all(troupe *handle, client_outgoing **items, size_t count)
 {
@@ -173,32 +197,17 @@ static void send_all(troupe *handle, client_outgoing **items, size_t count)
         if (!base_failed(status)) {
             continue;
         }
-        if (error.code != BASE_OK) {
-            last = error;
-        }
         const base_class class = base_status_class(status);
         if (class != BASE_CLASS_RETRY && class != BASE_CLASS_UNKNOWN &&
             class != BASE_CLASS_FENCED) {
-            for (size_t i = 0; i < count; i++) {
-                if (!items[i]->decided) {
-                    decide(items[i], status, &error);
-                }
-            }
+            decide_all(items, count, status, &error);
             return;
         }
+        last = error.code != BASE_OK ? error : last;
         expire(items, count, &last);
-        (void)pthread_mutex_lock(&handle->send_lock);
-        const int64_t until_ms = client_now_ms() + RETRY_MS;
-        while (undecided(items, count) > 0 && !handle->sender_hurries &&
-               client_now_ms() < until_ms) {
-            wait_until(&handle->send_wanted, &handle->send_lock, until_ms);
+        if (undecided(items, count) > 0) {
+            pause_or_hurry(handle, items, count);
         }
-        if (handle->sender_hurries) {
-            for (size_t i = 0; i < count; i++) {
-                items[i]->deadline_ms = 0;
-            }
-        }
-        (void)pthread_mutex_unlock(&handle->send_lock);
         expire(items, count, &last);
     }
 }
@@ -254,28 +263,28 @@ static void *sender(void *user)
 
 /* ---- callers ---- */
 
-static troupe_code outgoing_make(troupe *handle, const troupe_message *message, int32_t timeout_ms,
-                                 client_outgoing **out, troupe_error *error)
+/* NULL: it cannot be made; *code_out says why. */
+static client_outgoing *outgoing_make(troupe *handle, const troupe_message *message,
+                                      int32_t timeout_ms, troupe_code *code_out,
+                                      troupe_error *error)
 {
     base_arena arena;
     base_error cause = {0};
     schema_record record;
+    client_outgoing *outgoing = NULL;
     base_arena_init(&arena, CLIENT_ARENA_MAX);
-    const base_status status =
-        client_message_write(handle, message, NULL, 0, &arena, &record, &cause);
-    if (base_failed(status)) {
-        base_arena_deinit(&arena);
-        return client_fail(error, status, &cause);
+    base_status status = client_message_write(handle, message, NULL, 0, &arena, &record, &cause);
+    if (!base_failed(status)) {
+        outgoing = malloc(sizeof(*outgoing) + client_record_size(&record));
+        status = outgoing != NULL ? status : base_status_of(BASE_OUT_OF_MEMORY);
     }
-    client_outgoing *outgoing = malloc(sizeof(*outgoing) + client_record_size(&record));
     if (outgoing != NULL) {
         *outgoing = (client_outgoing){.deadline_ms = client_now_ms() + timeout_ms};
         client_record_place(&record, outgoing + 1, &outgoing->record);
-        *out = outgoing;
     }
     base_arena_deinit(&arena);
-    return outgoing != NULL ? TROUPE_OK
-                            : client_fail_text(error, TROUPE_NO_MEMORY, "no memory for an event");
+    *code_out = client_fail(error, status, &cause);
+    return outgoing;
 }
 
 /* Into the queue; send_lock is held. It waits while the queue is full. */
@@ -312,9 +321,9 @@ static troupe_code queue(troupe *handle, client_outgoing *outgoing, troupe_error
 troupe_code troupe_emit(troupe *handle, const troupe_message *message, int32_t timeout_ms,
                         troupe_error *error)
 {
-    client_outgoing *outgoing = NULL;
-    troupe_code code = outgoing_make(handle, message, timeout_ms, &outgoing, error);
-    if (code != TROUPE_OK) {
+    troupe_code code = TROUPE_OK;
+    client_outgoing *outgoing = outgoing_make(handle, message, timeout_ms, &code, error);
+    if (outgoing == NULL) {
         return code;
     }
     const int64_t deadline_ms = outgoing->deadline_ms;
@@ -347,9 +356,9 @@ troupe_code troupe_emit(troupe *handle, const troupe_message *message, int32_t t
 troupe_code troupe_emit_async(troupe *handle, const troupe_message *message, int32_t timeout_ms,
                               troupe_delivered *delivered, void *user, troupe_error *error)
 {
-    client_outgoing *outgoing = NULL;
-    troupe_code code = outgoing_make(handle, message, timeout_ms, &outgoing, error);
-    if (code != TROUPE_OK) {
+    troupe_code code = TROUPE_OK;
+    client_outgoing *outgoing = outgoing_make(handle, message, timeout_ms, &code, error);
+    if (outgoing == NULL) {
         return code;
     }
     outgoing->delivered = delivered;

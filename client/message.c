@@ -298,7 +298,7 @@ base_status client_message_write(troupe *handle, const troupe_message *message,
         return plain_write(handle, message, origin, arena, record_out, error);
     }
     BASE_TRY(identity_fill(handle, message, origin, place, arena, &event, error));
-    client_origin answered;
+    client_origin answered = {0};
     if (message->answers != NULL) {
         BASE_TRY(client_token_read(message->answers, arena, &answered, error));
         origin_apply(&event, &answered);

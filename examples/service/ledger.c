@@ -171,9 +171,9 @@ static char *take_text(const char *line, const char *name)
     char *text = needed(malloc(strlen(at) + 1));
     size_t size = 0;
     while (*at != '"' && *at != '\0') {
-        unsigned code = 0;
-        if (*at == '\\' && at[1] == 'u' && sscanf(at + 2, "%4x", &code) == 1) {
-            text[size++] = (char)code;
+        if (*at == '\\' && at[1] == 'u' && strlen(at) >= 6) {
+            const char digits[] = {at[4], at[5], '\0'}; /* what we write so is below 0x20 */
+            text[size++] = (char)strtoul(digits, NULL, 16);
             at += 6;
         } else {
             at += *at == '\\' && at[1] != '\0' ? 1 : 0;
