@@ -466,6 +466,13 @@ static base_status structured_data(envelope_reader *reader, const base_value *ob
     const base_value *base64 = base_map_get_text(object, "data_base64");
     if (base64 == NULL || base64->kind == BASE_NULL) {
         event->data = data == NULL ? base_value_null() : *data;
+        if (form_of(event->content_type) != DATA_JSON && event->data.kind != BASE_STRING &&
+            event->data.kind != BASE_NULL) {
+            return base_error_set(
+                reader->error, BASE_BAD_INPUT,
+                "data that is no JSON by its content type must be a string, not %s",
+                base_kind_name((base_kind)event->data.kind));
+        }
         return base_ok();
     }
     if (data != NULL || base64->kind != BASE_STRING) {
