@@ -44,6 +44,9 @@ typedef struct log_kafka_member {
     log_member_event_kind pending; /* what the callback left for poll to tell */
     bool open;                     /* REVOKED or LOST was told, release is awaited */
     bool lost;                     /* what is open is lost */
+    bool overslept;       /* not polled for longer than poll_interval_ms since the assignment */
+    int64_t polled_at_ms; /* when the last poll ended */
+    int64_t poll_interval_ms;
     bool closing;
     log_partition *partitions; /* of the last event; the names are owned's or told's */
     rd_kafka_topic_partition_list_t *told;
@@ -98,6 +101,13 @@ static void owned_set(log_kafka_member *member, const rd_kafka_topic_partition_l
     member->owned = partitions_copy(partitions);
 }
 
+/* Whether what is owned is gone already. librdkafka says so, but not where a revocation was waiting
+ * to be told while we said nothing for so long that it left the group. */
+static bool lost(const log_kafka_member *member)
+{
+    return member->overslept || rd_kafka_assignment_lost(member->client.rk) != 0;
+}
+
 static void assign(log_kafka_member *member, rd_kafka_t *rk,
                    rd_kafka_topic_partition_list_t *partitions)
 {
@@ -110,7 +120,8 @@ static void assign(log_kafka_member *member, rd_kafka_t *rk,
     (void)rd_kafka_pause_partitions(rk, partitions);
     metadata_drop(member);
     member->metadata = rd_kafka_consumer_group_metadata(rk);
-    if (rd_kafka_assignment_lost(rk)) {
+    member->overslept = false;
+    if (lost(member)) {
         metadata_drop(member);
     }
     owned_set(member, partitions);
@@ -133,16 +144,17 @@ static void rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     log_kafka_client *client = opaque;
     log_kafka_member *member =
         (log_kafka_member *)(void *)((char *)client - offsetof(log_kafka_member, client));
-    rd_kafka_yield(rk); /* one change a poll */
     if (member->closing) {
         unassign(member);
     } else if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         assign(member, rk, partitions);
-    } else if (member->owned->cnt == 0) {
-        unassign(member);
+    } else if (member->owned->cnt == 0 || member->pending == LOG_MEMBER_ASSIGNED) {
+        unassign(member); /* nobody has been told of it */
+        member->pending = LOG_MEMBER_NOTHING;
     } else {
-        member->pending = rd_kafka_assignment_lost(rk) ? LOG_MEMBER_LOST : LOG_MEMBER_REVOKED;
+        member->pending = lost(member) ? LOG_MEMBER_LOST : LOG_MEMBER_REVOKED;
     }
+    rd_kafka_yield(rk); /* one change a poll; last, since librdkafka's calls above take it back */
 }
 
 /* ---- opening and closing ---- */
@@ -210,6 +222,12 @@ static base_status member_start(log_kafka_member *member, log_kafka_store *store
     free(identity);
     rd_kafka_conf_set_rebalance_cb(conf, rebalance);
     BASE_TRY(log_kafka_client_open(&member->client, RD_KAFKA_CONSUMER, conf, error));
+    char interval[24] = "";
+    size_t interval_size = sizeof(interval);
+    (void)rd_kafka_conf_get(rd_kafka_conf(member->client.rk), "max.poll.interval.ms", interval,
+                            &interval_size);
+    member->poll_interval_ms = strtoll(interval, NULL, 10);
+    member->polled_at_ms = log_kafka_now_ms();
     return subscribe(member, store, options, error);
 }
 
@@ -349,10 +367,9 @@ static base_status message_check(log_kafka_member *member, rd_kafka_message_t *m
     return status;
 }
 
-base_status log_kafka_member_poll(log_member *base, int32_t timeout_ms, log_member_event *event_out,
-                                  base_error *error)
+static base_status member_poll(log_kafka_member *member, int32_t timeout_ms,
+                               log_member_event *event_out, base_error *error)
 {
-    log_kafka_member *member = kafka_member(base);
     const int64_t deadline_ms = log_kafka_now_ms() + timeout_ms;
     do {
         int wait_ms = log_kafka_left_ms(deadline_ms);
@@ -369,12 +386,24 @@ base_status log_kafka_member_poll(log_member *base, int32_t timeout_ms, log_memb
         if (member->pending != LOG_MEMBER_NOTHING) {
             return event_tell(member, member->pending, event_out, error);
         }
-        if (member->open && !member->lost && rd_kafka_assignment_lost(member->client.rk)) {
+        if (member->open && !member->lost && lost(member)) {
             return event_tell(member, LOG_MEMBER_LOST, event_out, error);
         }
     } while (log_kafka_left_ms(deadline_ms) > 0);
     *event_out = (log_member_event){LOG_MEMBER_NOTHING, NULL, 0};
     return base_ok();
+}
+
+base_status log_kafka_member_poll(log_member *base, int32_t timeout_ms, log_member_event *event_out,
+                                  base_error *error)
+{
+    log_kafka_member *member = kafka_member(base);
+    if (log_kafka_now_ms() - member->polled_at_ms >= member->poll_interval_ms) {
+        member->overslept = member->owned->cnt > 0;
+    }
+    const base_status status = member_poll(member, timeout_ms, event_out, error);
+    member->polled_at_ms = log_kafka_now_ms();
+    return status;
 }
 
 base_status log_kafka_member_release(log_member *base, base_error *error)
@@ -449,7 +478,7 @@ const rd_kafka_consumer_group_metadata_t *log_kafka_member_metadata(log_member *
 {
     log_kafka_member *member = kafka_member(base);
     if (member->metadata != NULL) {
-        return rd_kafka_assignment_lost(member->client.rk) ? NULL : member->metadata;
+        return lost(member) ? NULL : member->metadata;
     }
     if (member->owned->cnt > 0) {
         return NULL;

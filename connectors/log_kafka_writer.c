@@ -30,8 +30,9 @@
 #include "connectors/log_kafka.h"
 
 #define TRANSACTION_TIMEOUT_MS_DEFAULT 15000
-#define BEYOND_TRANSACTION_MS 5000 /* a commit is waited for longer than the transaction may last  \
-                                    */
+#define BEYOND_TRANSACTION_MS                                                                      \
+    5000 /* a commit is waited for longer than the transaction may last                            \
+          */
 #define OPEN_MS 30000
 #define ABORT_MS 10000
 #define CLOSE_MS 2000
