@@ -57,7 +57,6 @@ typedef struct world_ask {
 
 typedef struct world {
     log_store *store;
-    char name[32];
     int64_t now_ms;
     base_arena arena;
     engine_config config;
@@ -120,15 +119,13 @@ UNUSED_IN_SOME static void world_setting(world *w, const char *key, const char *
     FINE(engine_config_set(&w->config, base_slice_of(key), base_slice_of(value), error));
 }
 
-UNUSED_IN_SOME static void world_open(world *w, const char *name, const char *partitions)
+/* On any log, with the machine's time in now_ms, which the caller moves. */
+UNUSED_IN_SOME static void world_open_log(world *w, const char *url, const char *partitions)
 {
     memset(w, 0, sizeof(*w));
     w->now_ms = WORLD_START_MS;
-    (void)snprintf(w->name, sizeof(w->name), "%s", name);
     base_arena_init(&w->arena, (size_t)512 * 1024 * 1024);
     engine_config_init(&w->config);
-    char url[64];
-    (void)snprintf(url, sizeof(url), "memory:%s", name);
     world_setting(w, "log", url);
     world_setting(w, "partitions", partitions);
     FINE(engine_config_finish(&w->config, error));
@@ -137,11 +134,18 @@ UNUSED_IN_SOME static void world_open(world *w, const char *name, const char *pa
         (engine_clock){.now_ms = world_clock, .steady_ms = world_clock, .context = w});
     w->logger.write = world_write;
     w->logger.context = w;
-    FINE(log_open(w->config.log, NULL, 1000, &w->store, error));
-    log_memory_set_clock(w->store, world_clock, w);
+    FINE(log_open(w->config.log, NULL, 15000, &w->store, error));
     w->asks = (world_ask *)calloc(WORLD_ASK_MAX, sizeof(world_ask));
     const log_writer_options options = {.transaction_timeout_ms = 0};
     FINE(log_writer_open(w->store, &options, &w->writer, error));
+}
+
+UNUSED_IN_SOME static void world_open(world *w, const char *name, const char *partitions)
+{
+    char url[64];
+    (void)snprintf(url, sizeof(url), "memory:%s", name);
+    world_open_log(w, url, partitions);
+    log_memory_set_clock(w->store, world_clock, w);
 }
 
 UNUSED_IN_SOME static void world_close(world *w)
