@@ -679,16 +679,11 @@ base_status player_answer_ask(player *p, const player_answer *answer, base_error
     bool undo = false;
     if (answer->to_line == 0)
         BASE_TRY(find_path(p, answer, &index, &step, &undo, error));
+    /* Nothing was asked: then the service speaks uninvited (45b), or its step reacts. */
     const sent *ask = find_ask(p, answer, index, step, undo);
-    const bool reactive =
-        ask == NULL && step != SAGA_NONE && p->instances[index].plan->steps[step].ask == SAGA_NONE;
-    if (ask == NULL && !reactive) {
-        if (answer->to_line != 0)
-            return base_error_set(error, BASE_NOT_FOUND, "output line %lld is no ask",
-                                  (long long)answer->to_line);
-        return base_error_set(error, BASE_NOT_FOUND, "\"%.*s\" was not asked",
-                              BASE_SLICE_ARG(answer->to));
-    }
+    if (ask == NULL && answer->to_line != 0)
+        return base_error_set(error, BASE_NOT_FOUND, "output line %lld is no ask",
+                              (long long)answer->to_line);
     if (ask != NULL) {
         index = ask->instance;
         step = ask->step;
@@ -705,6 +700,8 @@ base_status player_answer_ask(player *p, const player_answer *answer, base_error
         event.causation_id = base_slice_of(ask->id);
         event.saga_key = ask->saga_key;
         event.saga_try = ask->try_number;
+    } else {
+        event.saga_try = answer->try_number;
     }
     BASE_TRY(complete_event(p, in->plan, known, &event, error));
     return route(p, in->plan, &event, error);

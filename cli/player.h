@@ -54,7 +54,9 @@ typedef struct player_answer {
     int32_t gen;                 /* 0: the newest */
     const saga_event *overrides; /* id, source, data */
 } player_answer;
-/* BAD_INPUT when there is nothing to answer or it is not clear what. */
+/* A step that was not asked is answered all the same: by instance and path, as a service that
+ * speaks uninvited. BAD_INPUT and NOT_FOUND when it is not clear which instance, step or line is
+ * meant. */
 base_status player_answer_ask(player *p, const player_answer *answer,
                               base_error *error) BASE_MUST_USE;
 
