@@ -114,7 +114,7 @@ static base_status symbol_next(saga_lexer *lexer, saga_token *token, base_error 
     }
     const char c = rest.data[0];
     if (c != '\0' && strchr(".?=;,:|+-*/%$<>[](){}", c) != NULL) {
-        token->symbol = c;
+        token->symbol = (uint8_t)c;
         finish(lexer, token, SAGA_TOKEN_SYMBOL, 0, 1);
         return base_ok();
     }

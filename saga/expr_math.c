@@ -18,45 +18,40 @@ bool saga_number_zero(const base_value *number)
                                             : number->integer == 0;
 }
 
+/* Of a number with too many digits for a decimal: the integer next to it toward zero, by halving.
+ */
+static int64_t integer_of_text(const base_value *number)
+{
+    const bool negative = saga_number_negative(number);
+    int64_t low = 0;
+    int64_t high = INT64_MAX;
+    while (low < high) {
+        const int64_t middle = high - (high - low) / 2;
+        const base_value probe = base_value_integer(negative ? -middle : middle);
+        const int order = base_number_compare(&probe, number);
+        if (negative ? order >= 0 : order <= 0) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    return negative ? -low : low;
+}
+
 int64_t saga_integer_of(const base_value *number)
 {
     if (number->kind == BASE_INTEGER) {
         return number->integer;
     }
+    if (number->kind == BASE_NUMBER_TEXT) {
+        return integer_of_text(number);
+    }
     const bool negative = saga_number_negative(number);
     base_value whole;
-    if (number->kind == BASE_DECIMAL) {
-        const base_status status =
-            negative ? base_number_ceil(number, &whole) : base_number_floor(number, &whole);
-        if (!base_failed(status) && whole.kind == BASE_INTEGER) {
-            return whole.integer;
-        }
-    } else {
-        /* Too many digits for a decimal, which may yet be a small number: compare. */
-        const base_value one = base_value_integer(negative ? -1 : 1);
-        const int order = base_number_compare(number, &one);
-        if (negative ? order > 0 : order < 0) {
-            return 0;
-        }
-        int64_t low = negative ? INT64_MIN : 1;
-        int64_t high = negative ? -1 : INT64_MAX;
-        while (low < high) {
-            const int64_t middle =
-                low + (int64_t)(((uint64_t)high - (uint64_t)low + (negative ? 0 : 1)) / 2);
-            const base_value probe = base_value_integer(middle);
-            if (negative) {
-                if (base_number_compare(&probe, number) >= 0) {
-                    high = middle;
-                } else {
-                    low = middle + 1;
-                }
-            } else if (base_number_compare(&probe, number) <= 0) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        return low;
+    const base_status status =
+        negative ? base_number_ceil(number, &whole) : base_number_floor(number, &whole);
+    if (!base_failed(status) && whole.kind == BASE_INTEGER) {
+        return whole.integer;
     }
     return negative ? INT64_MIN : INT64_MAX;
 }

@@ -199,6 +199,23 @@ base_status saga_compare(saga_machine *machine, const base_value *a, const base_
     return base_ok();
 }
 
+/* Merges two neighbouring sorted runs of indexes, from[start...middle] and from[middle...end], into
+ * to. */
+static base_status merge_runs(saga_machine *machine, const base_value *keys, const uint32_t *from,
+                              uint32_t *to, size_t start, size_t middle, size_t end)
+{
+    size_t left = start;
+    size_t right = middle;
+    for (size_t i = start; i < end; i++) {
+        int order = left < middle ? -1 : 1;
+        if (left < middle && right < end) {
+            BASE_TRY(saga_compare(machine, &keys[from[left]], &keys[from[right]], &order));
+        }
+        to[i] = order <= 0 ? from[left++] : from[right++];
+    }
+    return base_ok();
+}
+
 base_status saga_sort_order(saga_machine *machine, const base_value *keys, size_t count,
                             uint32_t **order_out)
 {
@@ -216,15 +233,7 @@ base_status saga_sort_order(saga_machine *machine, const base_value *keys, size_
         for (size_t start = 0; start < count; start += 2 * width) {
             const size_t middle = start + width < count ? start + width : count;
             const size_t end = start + 2 * width < count ? start + 2 * width : count;
-            size_t left = start;
-            size_t right = middle;
-            for (size_t i = start; i < end; i++) {
-                int order = left < middle ? -1 : 1;
-                if (left < middle && right < end) {
-                    BASE_TRY(saga_compare(machine, &keys[from[left]], &keys[from[right]], &order));
-                }
-                to[i] = order <= 0 ? from[left++] : from[right++];
-            }
+            BASE_TRY(merge_runs(machine, keys, from, to, start, middle, end));
         }
         uint32_t *swap = from;
         from = to;
@@ -288,50 +297,68 @@ static bool contains_scalar(const base_value *a, const base_value *b)
     return compare_scalars(a, b) == 0 && rank(a) < 6;
 }
 
+typedef struct search_stack {
+    search *searches;
+    size_t count;
+    size_t capacity;
+} search_stack;
+
+static base_status search_push(saga_machine *machine, search_stack *stack, const base_value *a,
+                               const base_value *b)
+{
+    if (stack->count == stack->capacity) {
+        const size_t wanted = stack->capacity == 0 ? WALK_FIRST : 2 * stack->capacity;
+        void *block = NULL;
+        BASE_TRY(saga_machine_array(machine, wanted, sizeof(search), &block));
+        if (stack->count > 0) {
+            memcpy(block, stack->searches, stack->count * sizeof(search));
+        }
+        stack->searches = block;
+        stack->capacity = wanted;
+    }
+    stack->searches[stack->count++] = (search){.a = a, .b = b};
+    return base_ok();
+}
+
+/* Ends searches whose outcome is known, until one asks about another pair: true, with the pair.
+ * With `tell`, the newest search is told *contained first. False: all are ended, and *contained is
+ * the outcome. */
+static bool search_next(search_stack *stack, bool tell, bool *contained, const base_value **a,
+                        const base_value **b)
+{
+    while (stack->count > 0) {
+        search *top = &stack->searches[stack->count - 1];
+        if (tell) {
+            search_tell(top, *contained);
+        }
+        const search_step step = top->b == NULL ? SEARCH_FALSE : search_look(top, a, b);
+        if (step == SEARCH_DESCEND) {
+            return true;
+        }
+        *contained = step == SEARCH_TRUE;
+        stack->count--;
+        tell = true;
+    }
+    return false;
+}
+
 base_status saga_contains(saga_machine *machine, const base_value *a, const base_value *b,
                           bool *out)
 {
-    search *searches = NULL;
-    size_t capacity = 0;
-    size_t count = 0;
+    search_stack stack = {0};
     bool contained = false;
-    for (;;) {
+    bool tell;
+    do {
         BASE_TRY(saga_machine_spend(machine, 1));
-        const bool containers = rank(a) >= 6 && a->kind == b->kind;
-        if (containers) {
-            if (count == capacity) {
-                const size_t wanted = capacity == 0 ? WALK_FIRST : 2 * capacity;
-                void *block = NULL;
-                BASE_TRY(saga_machine_array(machine, wanted, sizeof(search), &block));
-                if (count > 0) {
-                    memcpy(block, searches, count * sizeof(search));
-                }
-                searches = block;
-                capacity = wanted;
-            }
-            searches[count++] = (search){.a = a, .b = b};
-        } else {
+        tell = !saga_is_container(a) || a->kind != b->kind;
+        if (tell) {
             contained = contains_scalar(a, b);
+        } else {
+            BASE_TRY(search_push(machine, &stack, a, b));
         }
-        bool tell = !containers;
-        search_step step;
-        do {
-            if (count == 0) {
-                *out = contained;
-                return base_ok();
-            }
-            search *top = &searches[count - 1];
-            if (tell) {
-                search_tell(top, contained);
-            }
-            step = top->b == NULL ? SEARCH_FALSE : search_look(top, &a, &b);
-            if (step != SEARCH_DESCEND) {
-                contained = step == SEARCH_TRUE;
-                count--;
-                tell = true;
-            }
-        } while (step != SEARCH_DESCEND);
-    }
+    } while (search_next(&stack, tell, &contained, &a, &b));
+    *out = contained;
+    return base_ok();
 }
 
 /* ---- depth ---- */

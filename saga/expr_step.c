@@ -257,7 +257,7 @@ static base_status map_build(saga_machine *machine, const saga_instr *instr)
     base_map_builder builder;
     base_map_begin(&builder, machine->arena);
     const int32_t *operands = machine->expr->operands + instr->b;
-    for (int32_t i = 0; i < instr->c; i++) {
+    for (size_t i = 0; i < (size_t)instr->c; i++) {
         BASE_TRY(base_map_put(&builder, base_value_slice(saga_operand(machine, operands[2 * i])),
                               saga_operand(machine, operands[2 * i + 1])));
         BASE_TRY(saga_machine_check_memory(machine));
@@ -277,7 +277,7 @@ static base_status map_make(saga_machine *machine, const saga_instr *instr)
     BASE_TRY(saga_machine_array(machine, (size_t)instr->c, sizeof(base_member), &block));
     base_member *members = block;
     size_t count = 0;
-    for (int32_t i = 0; i < instr->c; i++) {
+    for (size_t i = 0; i < (size_t)instr->c; i++) {
         const base_value *key = saga_operand(machine, operands[2 * i]);
         const base_slice name = base_slice_make(key->bytes, key->size);
         size_t at = 0;
@@ -304,7 +304,7 @@ static base_status string_make(saga_machine *machine, const saga_instr *instr)
         return base_ok();
     }
     saga_text text = {.machine = machine};
-    for (int32_t i = 0; i < instr->c; i++) {
+    for (size_t i = 0; i < (size_t)instr->c; i++) {
         const base_value *part = saga_operand(machine, operands[2 * i]);
         base_value formatted = *part;
         if (operands[2 * i + 1] == 0) {

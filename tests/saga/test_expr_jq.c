@@ -26,21 +26,21 @@ typedef struct case_file {
     size_t line;
 } case_file;
 
-typedef struct counts {
+typedef struct case_counts {
     size_t cases;
     size_t covered;
     size_t refused;
     size_t not_json;
     size_t different;
     size_t failed;
-} counts;
+} case_counts;
 
-typedef struct setting {
+typedef struct test_setting {
     base_arena *arena;
     const saga_expr *fromjson;
     const saga_expr *tojson;
     const char *differences;
-} setting;
+} test_setting;
 
 /* ---- files ---- */
 static char *read_file(const char *name)
@@ -102,20 +102,20 @@ static bool is_listed(const char *differences, const char *program)
 }
 
 /* ---- running ---- */
-static bool convert(const setting *setting, const saga_expr *expr, const base_value *value,
+static bool convert(const test_setting *setting, const saga_expr *expr, const base_value *value,
                     base_value *out)
 {
     return !base_failed(
         saga_expr_eval(expr, value, NULL, (saga_expr_limits){0}, setting->arena, out, NULL));
 }
 
-static bool parse_json(const setting *setting, const char *json, base_value *out)
+static bool parse_json(const test_setting *setting, const char *json, base_value *out)
 {
     const base_value text = base_value_text(json);
     return convert(setting, setting->fromjson, &text, out);
 }
 
-static void print_value(const setting *setting, const char *what, const base_value *value)
+static void print_value(const test_setting *setting, const char *what, const base_value *value)
 {
     base_value text;
     if (convert(setting, setting->tojson, value, &text)) {
@@ -126,7 +126,7 @@ static void print_value(const setting *setting, const char *what, const base_val
 typedef enum verdict { VERDICT_AGREES, VERDICT_DIFFERS, VERDICT_REFUSED, VERDICT_NOT_JSON } verdict;
 
 /* Reads the outputs wanted, compares; says what differs when `loud`. */
-static verdict compare(const setting *setting, case_file *file, const base_value *outputs,
+static verdict compare(const test_setting *setting, case_file *file, const base_value *outputs,
                        size_t count, const base_error *error, bool loud)
 {
     size_t index = 0;
@@ -166,7 +166,7 @@ static void skip_case(case_file *file)
     }
 }
 
-static verdict run_case(const setting *setting, case_file *file, const char *program,
+static verdict run_case(const test_setting *setting, case_file *file, const char *program,
                         const char *input_line, bool loud)
 {
     base_value input;
@@ -193,8 +193,8 @@ static verdict run_case(const setting *setting, case_file *file, const char *pro
     return compare(setting, file, outputs, count, &error, loud);
 }
 
-static void run_failing(const setting *setting, case_file *file, const char *program,
-                        counts *counts)
+static void run_failing(const test_setting *setting, case_file *file, const char *program,
+                        case_counts *counts)
 {
     const saga_expr *expr = NULL;
     base_error error = {0};
@@ -208,7 +208,8 @@ static void run_failing(const setting *setting, case_file *file, const char *pro
     skip_case(file);
 }
 
-static void count_case(const setting *setting, case_file *file, const char *program, counts *counts)
+static void count_case(const test_setting *setting, case_file *file, const char *program,
+                       case_counts *counts)
 {
     const size_t line = file->line;
     const char *input = read_line(file);
@@ -239,13 +240,13 @@ static void count_case(const setting *setting, case_file *file, const char *prog
     }
 }
 
-static counts run_file(const char *name, const char *differences)
+static case_counts run_file(const char *name, const char *differences)
 {
     base_arena fixed;
     base_arena arena;
     base_arena_init(&fixed, BASE_ARENA_SIZE_DEFAULT_MAX);
     base_arena_init(&arena, BASE_ARENA_SIZE_DEFAULT_MAX);
-    setting setting = {.arena = &arena, .differences = differences};
+    test_setting setting = {.arena = &arena, .differences = differences};
     assert_int_equal(
         saga_expr_compile(base_slice_of("fromjson"), NULL, 0, &fixed, &setting.fromjson, NULL).code,
         BASE_OK);
@@ -254,7 +255,7 @@ static counts run_file(const char *name, const char *differences)
         BASE_OK);
     case_file file = {.text = read_file(name)};
     file.next = file.text;
-    counts counts = {0};
+    case_counts counts = {0};
     char *line;
     while ((line = read_line(&file)) != NULL) {
         if (is_blank(line) || is_comment(line)) {
@@ -280,7 +281,7 @@ static void test_expr_jq__jqs_own_cases_are_right_or_refused_by_name(void **stat
 {
     (void)state;
     char *differences = read_file("jq.differences");
-    const counts counts = run_file("jq.test", differences);
+    const case_counts counts = run_file("jq.test", differences);
     print_message("jq.test: %zu of %zu cases covered, all pass; %zu refused by name, %zu with "
                   "input that is not JSON "
                   "(NaN, byte order mark), %zu different on purpose (jq.differences)\n",
@@ -295,7 +296,7 @@ static void test_expr_jq__jqs_own_cases_are_right_or_refused_by_name(void **stat
 static void test_expr_jq__our_cases_pass(void **state)
 {
     (void)state;
-    const counts counts = run_file("expr.test", NULL);
+    const case_counts counts = run_file("expr.test", NULL);
     print_message("expr.test: %zu cases\n", counts.cases);
     assert_int_equal(counts.failed, 0);
     assert_int_equal(counts.covered, counts.cases);
