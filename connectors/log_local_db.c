@@ -30,12 +30,30 @@ struct local_db {
 
 /* ---- errors ---- */
 
+/* The errno behind SQLITE_IOERR, 0 where it is not known. SQLite keeps it with the file; the
+ * connection is not always told, not in a commit. */
+static int cause_of(const local_db *db)
+{
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        sqlite3_file *file = NULL;
+        int cause = 0;
+        if (sqlite3_file_control(db->handle, "main", files[i], &file) == SQLITE_OK &&
+            file != NULL && file->pMethods != NULL &&
+            file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &cause) == SQLITE_OK &&
+            cause != 0) {
+            return cause;
+        }
+    }
+    return sqlite3_system_errno(db->handle);
+}
+
 static bool disk_is_full(const local_db *db, int result)
 {
     if ((result & 0xff) == SQLITE_FULL) {
         return true;
     }
-    const int cause = sqlite3_system_errno(db->handle);
+    const int cause = cause_of(db);
     return (result & 0xff) == SQLITE_IOERR && result != SQLITE_IOERR_FSYNC &&
            (cause == ENOSPC || cause == EDQUOT || cause == EFBIG);
 }
@@ -78,7 +96,7 @@ static base_status failed(local_db *db, int result, base_error *error)
         status = base_error_set(error, BASE_REFUSED, "the log cannot be written: %s", text);
         base_error_hint(error, "check the permissions of the directory and its files");
     } else if ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN) {
-        const int cause = sqlite3_system_errno(db->handle);
+        const int cause = cause_of(db);
         status = base_error_set(error, BASE_IO, "%s%s%s", text, cause != 0 ? ": " : "",
                                 cause != 0 ? strerror(cause) : "");
     } else {
@@ -323,7 +341,7 @@ base_status local_db_commit(local_db *db, base_error *error)
     if ((code & 0xff) == SQLITE_IOERR && !disk_is_full(db, code)) {
         /* The frames may have reached the disk: a crash now could bring them back. The next write,
          * that of the writer who comes to decide, takes their place in the write-ahead log. */
-        const int cause = sqlite3_system_errno(db->handle);
+        const int cause = cause_of(db);
         status = base_error_set(error, BASE_OUTCOME_UNKNOWN, "the disk failed during a commit: %s",
                                 cause != 0 ? strerror(cause) : sqlite3_errmsg(db->handle));
         base_error_path(error, base_slice_of(db->path));
