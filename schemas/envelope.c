@@ -8,10 +8,11 @@
 #include <stdio.h>
 
 #include "schemas/json.h"
+#include "schemas/media.h"
 #include "schemas/time.h"
 
-#define PREFIX "ce_"
-#define STRUCTURED "application/cloudevents"
+#define PREFIX SCHEMA_CE_PREFIX
+#define STRUCTURED SCHEMA_CE_STRUCTURED
 
 typedef enum attribute_slot {
     ATTRIBUTE_SPECVERSION,
@@ -56,9 +57,6 @@ static const char *const attribute_names[ATTRIBUTE_COUNT] = {
     [ATTRIBUTE_TRACESTATE] = "tracestate",
 };
 
-/* What a content type says of the data. */
-typedef enum data_form { DATA_JSON, DATA_TEXT, DATA_BYTES } data_form;
-
 typedef struct envelope_reader {
     const schema_record *record;
     base_arena *arena;
@@ -73,69 +71,6 @@ typedef struct envelope_reader {
 static base_status no_memory(base_error *error)
 {
     return base_error_set(error, BASE_OUT_OF_MEMORY, "no memory for an event");
-}
-
-/* ---- content types ---- */
-
-static char lower(char letter)
-{
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-}
-
-static bool same_but_case(base_slice a, base_slice b)
-{
-    for (size_t i = 0; a.size == b.size && i < a.size; i++) {
-        if (lower(a.data[i]) != lower(b.data[i])) {
-            return false;
-        }
-    }
-    return a.size == b.size;
-}
-
-static bool starts(base_slice text, const char *prefix)
-{
-    const base_slice wanted = base_slice_of(prefix);
-    return text.size >= wanted.size &&
-           same_but_case(base_slice_make(text.data, wanted.size), wanted);
-}
-
-static bool ends(base_slice text, const char *suffix)
-{
-    const base_slice wanted = base_slice_of(suffix);
-    return text.size >= wanted.size &&
-           same_but_case(base_slice_make(text.data + text.size - wanted.size, wanted.size), wanted);
-}
-
-/* "application/json; charset=utf-8" -> "application/json" */
-static base_slice media_type(base_slice content_type)
-{
-    size_t start = 0;
-    size_t end = 0;
-    while (end < content_type.size && content_type.data[end] != ';') {
-        end++;
-    }
-    while (start < end && (content_type.data[start] == ' ' || content_type.data[start] == '\t')) {
-        start++;
-    }
-    while (end > start &&
-           (content_type.data[end - 1] == ' ' || content_type.data[end - 1] == '\t')) {
-        end--;
-    }
-    return base_slice_make(content_type.data == NULL ? "" : content_type.data + start, end - start);
-}
-
-static data_form form_of(base_slice content_type)
-{
-    const base_slice media = media_type(content_type);
-    if (media.size == 0 || same_but_case(media, base_slice_of("application/json")) ||
-        same_but_case(media, base_slice_of("text/json")) || ends(media, "+json")) {
-        return DATA_JSON;
-    }
-    if (starts(media, "text/") || same_but_case(media, base_slice_of("application/xml")) ||
-        ends(media, "+xml")) {
-        return DATA_TEXT;
-    }
-    return DATA_BYTES;
 }
 
 /* ---- attributes ---- */
@@ -288,16 +223,16 @@ static base_status json_data(envelope_reader *reader, base_slice bytes, base_val
 static base_status data_of_bytes(envelope_reader *reader, base_slice content_type, base_slice bytes,
                                  base_value *data_out)
 {
-    const data_form form = form_of(content_type);
-    if (bytes.data == NULL || (bytes.size == 0 && form == DATA_JSON)) {
+    const schema_media form = schema_media_form(content_type);
+    if (bytes.data == NULL || (bytes.size == 0 && form == SCHEMA_MEDIA_JSON)) {
         *data_out = base_value_null();
         return base_ok();
     }
-    if (form == DATA_JSON) {
+    if (form == SCHEMA_MEDIA_JSON) {
         return json_data(reader, bytes, data_out);
     }
-    *data_out = form == DATA_TEXT && base_utf8_valid(bytes) ? base_value_string(bytes)
-                                                            : base_value_bytes(bytes);
+    *data_out = form == SCHEMA_MEDIA_TEXT && base_utf8_valid(bytes) ? base_value_string(bytes)
+                                                                    : base_value_bytes(bytes);
     return base_ok();
 }
 
@@ -311,7 +246,7 @@ static base_status attribute_name(envelope_reader *reader, base_slice name, base
     bool is_lower = true;
     bool is_name = name.size > 0 && base_utf8_valid(name);
     for (size_t i = 0; is_name && i < name.size; i++) {
-        is_lower = is_lower && lower(name.data[i]) == name.data[i];
+        is_lower = is_lower && schema_lower(name.data[i]) == name.data[i];
         is_name = (unsigned char)name.data[i] > ' ' && name.data[i] != '\x7F';
     }
     if (!is_name) {
@@ -328,7 +263,7 @@ static base_status attribute_name(envelope_reader *reader, base_slice name, base
         return no_memory(reader->error);
     }
     for (size_t i = 0; i < name.size; i++) {
-        copy[i] = lower(name.data[i]);
+        copy[i] = schema_lower(name.data[i]);
     }
     *name_out = base_slice_make(copy, name.size);
     return base_ok();
@@ -350,10 +285,10 @@ static base_status header_attribute(envelope_reader *reader, const schema_header
 
 static base_status header_read(envelope_reader *reader, const schema_header *header)
 {
-    if (starts(header->name, PREFIX)) {
+    if (schema_starts_but_case(header->name, PREFIX)) {
         return header_attribute(reader, header);
     }
-    if (same_but_case(header->name, base_slice_of("content-type"))) {
+    if (schema_same_but_case(header->name, base_slice_of("content-type"))) {
         if (!base_utf8_valid(header->value)) {
             return base_error_set(reader->error, BASE_BAD_INPUT,
                                   "header \"content-type\" is not UTF-8");
@@ -363,9 +298,9 @@ static base_status header_read(envelope_reader *reader, const schema_header *hea
                    : attribute_put(reader, base_slice_of("datacontenttype"), header->value);
     }
     const bool utf8 = base_utf8_valid(header->value);
-    if (utf8 && same_but_case(header->name, base_slice_of("traceparent"))) {
+    if (utf8 && schema_same_but_case(header->name, base_slice_of("traceparent"))) {
         reader->hop_parent = header->value;
-    } else if (utf8 && same_but_case(header->name, base_slice_of("tracestate"))) {
+    } else if (utf8 && schema_same_but_case(header->name, base_slice_of("tracestate"))) {
         reader->hop_state = header->value;
     }
     return base_ok();
@@ -466,8 +401,8 @@ static base_status structured_data(envelope_reader *reader, const base_value *ob
     const base_value *base64 = base_map_get_text(object, "data_base64");
     if (base64 == NULL || base64->kind == BASE_NULL) {
         event->data = data == NULL ? base_value_null() : *data;
-        if (form_of(event->content_type) != DATA_JSON && event->data.kind != BASE_STRING &&
-            event->data.kind != BASE_NULL) {
+        if (schema_media_form(event->content_type) != SCHEMA_MEDIA_JSON &&
+            event->data.kind != BASE_STRING && event->data.kind != BASE_NULL) {
             return base_error_set(
                 reader->error, BASE_BAD_INPUT,
                 "data that is no JSON by its content type must be a string, not %s",
@@ -502,8 +437,8 @@ static base_status structured_read(envelope_reader *reader, saga_event *event)
     }
     for (size_t i = 0; i < reader->record->header_count; i++) {
         const schema_header *header = &reader->record->headers[i];
-        if (!starts(header->name, PREFIX) &&
-            !same_but_case(header->name, base_slice_of("content-type"))) {
+        if (!schema_starts_but_case(header->name, PREFIX) &&
+            !schema_same_but_case(header->name, base_slice_of("content-type"))) {
             BASE_TRY(header_read(reader, header));
         }
     }
@@ -524,34 +459,24 @@ static base_status structured_read(envelope_reader *reader, saga_event *event)
 
 /* ---- reading ---- */
 
-static base_slice header_text(const schema_record *record, const char *name)
-{
-    for (size_t i = 0; i < record->header_count; i++) {
-        if (same_but_case(record->headers[i].name, base_slice_of(name))) {
-            return record->headers[i].value;
-        }
-    }
-    return base_slice_make(NULL, 0);
-}
-
 /* One of the attributes that every CloudEvent has. */
 static bool claims_binary(const schema_record *record)
 {
-    return header_text(record, PREFIX "specversion").data != NULL ||
-           header_text(record, PREFIX "id").data != NULL ||
-           header_text(record, PREFIX "source").data != NULL ||
-           header_text(record, PREFIX "type").data != NULL;
+    return schema_header_text(record, PREFIX "specversion").data != NULL ||
+           schema_header_text(record, PREFIX "id").data != NULL ||
+           schema_header_text(record, PREFIX "source").data != NULL ||
+           schema_header_text(record, PREFIX "type").data != NULL;
 }
 
 base_status schema_envelope_read(const schema_record *record, base_arena *arena,
                                  saga_event *event_out, base_error *error)
 {
     envelope_reader reader = {.record = record, .arena = arena, .error = error};
-    const base_slice media = media_type(header_text(record, "content-type"));
+    const base_slice media = schema_media_type(schema_header_text(record, "content-type"));
     saga_event event = {0};
-    if (starts(media, STRUCTURED)) {
-        if (!same_but_case(media, base_slice_of(STRUCTURED "+json")) &&
-            !same_but_case(media, base_slice_of(STRUCTURED))) {
+    if (schema_starts_but_case(media, STRUCTURED)) {
+        if (!schema_same_but_case(media, base_slice_of(STRUCTURED "+json")) &&
+            !schema_same_but_case(media, base_slice_of(STRUCTURED))) {
             const int shown = media.size > 80 ? 80 : (int)media.size;
             return base_error_set(error, BASE_UNSUPPORTED, "a CloudEvent as %.*s is not read",
                                   shown, media.data);
@@ -563,206 +488,5 @@ base_status schema_envelope_read(const schema_record *record, base_arena *arena,
         return base_error_set(error, BASE_NOT_FOUND, "the record is no CloudEvent");
     }
     *event_out = event;
-    return base_ok();
-}
-
-/* ---- writing ---- */
-
-typedef struct header_writer {
-    base_arena *arena;
-    schema_header *headers;
-    size_t count;
-    bool no_memory;
-} header_writer;
-
-static void put(header_writer *writer, const char *name, base_slice value)
-{
-    if (value.size > 0) {
-        writer->headers[writer->count++] = (schema_header){base_slice_of(name), value};
-    }
-}
-
-static void put_time(header_writer *writer, const char *name, int64_t ms)
-{
-    char text[SCHEMA_TIME_SIZE];
-    schema_time_format(ms, text);
-    const base_slice kept = base_arena_copy(writer->arena, base_slice_of(text));
-    writer->no_memory = writer->no_memory || kept.data == NULL;
-    put(writer, name, kept);
-}
-
-static void put_others(header_writer *writer, const saga_event *event)
-{
-    for (size_t i = 0; i < event->other_count; i++) {
-        const base_slice name =
-            base_arena_print(writer->arena, PREFIX "%.*s", BASE_SLICE_ARG(event->others[i].name));
-        writer->no_memory = writer->no_memory || name.data == NULL;
-        writer->headers[writer->count++] = (schema_header){name, event->others[i].value};
-    }
-}
-
-/* The order is fixed: the same event is the same bytes. */
-static void put_all(header_writer *writer, const saga_event *event, base_slice content_type)
-{
-    put(writer, PREFIX "specversion", base_slice_of("1.0"));
-    put(writer, PREFIX "id", event->id);
-    put(writer, PREFIX "source", event->source);
-    put(writer, PREFIX "type", event->type);
-    put(writer, PREFIX "subject", event->subject);
-    put_time(writer, PREFIX "time", event->time_ms);
-    put(writer, PREFIX "dataschema", event->data_schema);
-    put(writer, "content-type", content_type);
-    put(writer, PREFIX "correlationid", event->correlation_id);
-    put(writer, PREFIX "causationid", event->causation_id);
-    put(writer, PREFIX "sagastep", event->saga_step);
-    put(writer, PREFIX "sagakey", event->saga_key);
-    if (event->saga_try > 0) {
-        const base_slice text = base_arena_print(writer->arena, "%d", (int)event->saga_try);
-        writer->no_memory = writer->no_memory || text.data == NULL;
-        put(writer, PREFIX "sagatry", text);
-    }
-    put(writer, PREFIX "sagaundoes", event->saga_undoes);
-    if (event->expiry_ms != 0) {
-        put_time(writer, PREFIX "expirytime", event->expiry_ms);
-    }
-    put(writer, PREFIX "partitionkey", event->partition_key);
-    put(writer, PREFIX "traceparent", event->trace_parent);
-    put(writer, PREFIX "tracestate", event->trace_state);
-    put_others(writer, event);
-    put(writer, "traceparent", event->trace_parent);
-    put(writer, "tracestate", event->trace_state);
-}
-
-/* The payload. JSON whenever the content type says so; else the data's own bytes. */
-static base_status value_write(const saga_event *event, base_slice content_type, base_arena *arena,
-                               base_slice *value_out, base_error *error)
-{
-    if (form_of(content_type) == DATA_JSON) {
-        const base_status status = base_value_json(&event->data, false, arena, value_out);
-        return base_failed(status)
-                   ? base_error_set(error, status.code,
-                                    "the data of the event cannot be written as JSON")
-                   : status;
-    }
-    if (event->data.kind == BASE_STRING || event->data.kind == BASE_BYTES) {
-        const base_slice bytes = base_value_slice(&event->data);
-        *value_out = base_slice_make(bytes.data == NULL ? "" : bytes.data, bytes.size);
-        return base_ok();
-    }
-    if (event->data.kind == BASE_NULL) {
-        *value_out = base_slice_make("", 0);
-        return base_ok();
-    }
-    const int shown = content_type.size > 60 ? 60 : (int)content_type.size;
-    return base_error_set(error, BASE_BAD_INPUT,
-                          "data of content type %.*s must be a string or bytes, not %s", shown,
-                          content_type.data, base_kind_name((base_kind)event->data.kind));
-}
-
-base_status schema_envelope_write(const saga_event *event, base_arena *arena,
-                                  schema_record *record_inout, base_error *error)
-{
-    if (event->id.size == 0 || event->source.size == 0 || event->type.size == 0) {
-        return base_error_set(error, BASE_BAD_INPUT, "an event needs id, source and type");
-    }
-    const bool is_bytes = event->data.kind == BASE_BYTES;
-    const base_slice content_type =
-        event->content_type.size > 0
-            ? event->content_type
-            : base_slice_of(is_bytes ? "application/octet-stream" : "application/json");
-    if (starts(media_type(content_type), STRUCTURED)) {
-        return base_error_set(error, BASE_BAD_INPUT,
-                              "an event's data cannot be a CloudEvent in binary mode: a reader "
-                              "would take the content type for structured mode");
-    }
-    header_writer writer = {.arena = arena};
-    writer.headers =
-        BASE_ARENA_ARRAY(arena, schema_header, ATTRIBUTE_COUNT + 2 + event->other_count);
-    if (writer.headers == NULL) {
-        return no_memory(error);
-    }
-    base_slice value = {0};
-    BASE_TRY(value_write(event, content_type, arena, &value, error));
-    put_all(&writer, event, content_type);
-    if (writer.no_memory) {
-        return no_memory(error);
-    }
-    record_inout->headers = writer.headers;
-    record_inout->header_count = writer.count;
-    record_inout->value = value;
-    record_inout->time_ms = event->time_ms;
-    if (event->partition_key.size > 0) {
-        record_inout->key = event->partition_key;
-    }
-    return base_ok();
-}
-
-/* ---- plain records ---- */
-
-static base_value text_or_bytes(base_slice bytes)
-{
-    if (bytes.data == NULL) {
-        return base_value_null();
-    }
-    return base_utf8_valid(bytes) ? base_value_string(bytes) : base_value_bytes(bytes);
-}
-
-static base_status plain_headers(const schema_record *record, base_arena *arena,
-                                 base_value *headers_out, base_error *error)
-{
-    base_map_builder builder;
-    base_map_begin(&builder, arena);
-    for (size_t i = 0; i < record->header_count; i++) {
-        if (!base_utf8_valid(record->headers[i].name)) {
-            continue; /* no expression could name it */
-        }
-        const base_value value = text_or_bytes(record->headers[i].value);
-        if (base_failed(base_map_put(&builder, record->headers[i].name, &value))) {
-            return no_memory(error);
-        }
-    }
-    *headers_out = base_map_end(&builder);
-    return base_ok();
-}
-
-static base_status plain_value(const schema_record *record, base_arena *arena,
-                               base_value *value_out, base_error *error)
-{
-    const base_slice bytes = record->value;
-    if (form_of(header_text(record, "content-type")) != DATA_JSON || bytes.size == 0) {
-        *value_out = text_or_bytes(bytes);
-        return base_ok();
-    }
-    size_t at = 0;
-    while (at < bytes.size && bytes.data[at] != '\0' && strchr(" \t\r\n", bytes.data[at]) != NULL) {
-        at++;
-    }
-    const bool looks_json = at < bytes.size && (bytes.data[at] == '{' || bytes.data[at] == '[');
-    const schema_json_options options = {.depth_max = SCHEMA_DATA_DEPTH_MAX};
-    base_error ignored;
-    base_error_clear(&ignored);
-    const base_status status =
-        schema_json_read(bytes, &options, arena, value_out, looks_json ? error : &ignored);
-    if (base_failed(status) && (looks_json || status.code == BASE_OUT_OF_MEMORY)) {
-        base_error_context(error, "the record's value is no JSON");
-        return status;
-    }
-    if (base_failed(status)) {
-        *value_out = text_or_bytes(bytes);
-    }
-    return base_ok();
-}
-
-base_status schema_plain_read(const schema_record *record, base_arena *arena,
-                              saga_plain_record *plain_out, base_error *error)
-{
-    saga_plain_record plain = {.topic = record->topic,
-                               .partition = record->partition,
-                               .offset = record->offset,
-                               .time_ms = record->time_ms,
-                               .key = text_or_bytes(record->key)};
-    BASE_TRY(plain_headers(record, arena, &plain.headers, error));
-    BASE_TRY(plain_value(record, arena, &plain.value, error));
-    *plain_out = plain;
     return base_ok();
 }

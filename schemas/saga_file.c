@@ -82,7 +82,8 @@ static base_status tree_read(base_slice text, base_slice path, base_arena *arena
     base_error_clear(&error);
     base_status status;
     if (is_json(text, path)) {
-        const base_slice kept = base_arena_copy(arena, text); /* strings of the tree borrow from it */
+        const base_slice kept =
+            base_arena_copy(arena, text); /* strings of the tree borrow from it */
         if (kept.data == NULL) {
             return base_status_of(BASE_OUT_OF_MEMORY);
         }

@@ -7,6 +7,7 @@
 #ifndef SCHEMAS_SAGA_GRAMMAR_H
 #define SCHEMAS_SAGA_GRAMMAR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,6 +80,50 @@ extern const grammar_section schema_grammar_event;
 extern const grammar_section schema_grammar_step;
 
 const grammar_rule *schema_grammar_rule(const grammar_section *section, base_slice key);
+
+/* ---- shared by the files of the check ---- */
+
+#define GRAMMAR_SHOWN_MAX 60 /* of a name or value in a message */
+
+typedef struct grammar_item {
+    const grammar_rule *rule;
+    const base_value *value;
+    base_place place;  /* of the key, or of the value in a list */
+    base_slice path;   /* "steps.ship.retry" */
+    bool single;       /* a list is none here: it is an item of one already */
+    bool section_only; /* a member of a NAMED mapping: the rule's section */
+} grammar_item;
+
+typedef struct grammar_check {
+    base_arena *arena;
+    saga_findings *findings;
+    base_slice file;
+    const base_value *keys;     /* the file's `keys`, or NULL */
+    const base_value *defaults; /* the file's `defaults`, or NULL */
+    grammar_item *items;
+    size_t count;
+    size_t capacity;
+    bool no_memory;
+} grammar_check;
+
+/* As much of a text as a message shows. */
+base_slice schema_grammar_shown(base_slice text);
+/* Adds a finding at the item: "path: text". */
+base_error *schema_grammar_finding(grammar_check *check, const grammar_item *item, const char *code,
+                                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* "must be a text, not array" */
+base_error *schema_grammar_wrong_kind(grammar_check *check, const grammar_item *item,
+                                      const char *wanted);
+
+typedef void grammar_checker(grammar_check *check, const grammar_item *item);
+/* The checks of kinds that have nothing inside them (saga_scalars.c); NULL for the others. */
+extern grammar_checker *const schema_grammar_scalars[GRAMMAR_KIND_COUNT];
+/* A name where it stands as a key, too. */
+void schema_grammar_check_name(grammar_check *check, const grammar_item *item, base_slice name,
+                               grammar_kind kind);
+/* Is it a number within the bounds? Number of tries: 0 to 1000000, or forever. */
+bool schema_grammar_number_within(const base_value *number, int64_t minimum, int64_t maximum);
+bool schema_grammar_is_tries(const base_value *value);
 
 /* Checks the tree; what is wrong becomes findings, in the order of the file. OUT_OF_MEMORY, else OK
  * (look at the findings). */

@@ -156,6 +156,9 @@ static void test_yaml__refuses_bytes_that_are_no_text(void **state)
     assert_refused(f, "a: \x01\n", 1, 4, "control character 0x01 in the text");
     assert_refused(f, "a: 1\nb: \xFF\n", 0, 0, "the text is not UTF-8");
     assert_int_equal(read_size(f, "a: \0", 4), BASE_BAD_INPUT);
+    assert_refused(f, "? a: \t:", 0, 0, "explicit keys (?) and tabs in one text are not supported");
+    assert_reads(f, "? a\n: what? yes\n", "{\"a\":\"what? yes\"}");
+    assert_reads(f, "a: what?\t# c\n", "{\"a\":\"what?\"}");
     assert_int_equal(read_size(f, "", SCHEMA_YAML_SIZE_MAX + 1), BASE_TOO_LARGE);
 }
 
