@@ -29,6 +29,7 @@ typedef struct crash_run {
     uint64_t random;
     int kills;
     int orders;
+    int place_every_ms;
 } crash_run;
 
 static int64_t crash_now_ms(void)
@@ -285,7 +286,8 @@ static void crash_orders(crash_run *run, int orders, int kill_every_ms)
         const int64_t now_ms = crash_now_ms();
         w->now_ms = now_ms;
         assert_true(now_ms < begun_ms + CRASH_LIMIT_MS);
-        if (placed < orders) {
+        /* Placed over some time, so that the engine dies in the middle of it again and again. */
+        if (placed < orders && now_ms - begun_ms >= placed * (int64_t)run->place_every_ms) {
             char key[32];
             crash_key(placed++, key, sizeof(key));
             world_place(w, key);

@@ -9,9 +9,13 @@ static void test_crash_local__orders_survive_an_engine_that_is_killed_again_and_
     char url[64];
     (void)snprintf(url, sizeof(url), "local:%s", directory);
     static crash_run run;
-    run = (crash_run){.url = url, .prefix = "troupe", .partitions = "4", .random = crash_seed()};
+    run = (crash_run){.url = url,
+                      .prefix = "troupe",
+                      .partitions = "4",
+                      .random = crash_seed(),
+                      .place_every_ms = 25};
     crash_open(&run);
-    crash_orders(&run, 200, 400);
+    crash_orders(&run, 200, 300);
     world_close(&run.w);
     char command[128];
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
