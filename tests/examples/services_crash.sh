@@ -19,7 +19,7 @@ declare -A pid
 start() { # SERVICE
     local name=$1 rules=()
     # Every fourth card is declined, every eighth answer comes late, some stock is refused.
-    [ "$name" != payments ] || rules=(--decline 'payment.authorise/o*[048]' --late 'payment.authorise/o*7=4s')
+    [ "$name" != payments ] || rules=(--decline 'payment.authorise/o*[048]' --late 'payment.authorise/o*7=6s')
     [ "$name" != stock ] || rules=(--decline 'stock.reserve/o*5' --twice 'o*1')
     "$programs/$name" --log "$log" --state "$folder" --identity "$name-1" "${rules[@]}" >>"$folder/$name.log" 2>&1 &
     pid[$name]=$!
