@@ -82,39 +82,69 @@ bool tidy_list_has(const char *list, const char *word)
     return false;
 }
 
+typedef enum text_state { PLAIN, BLOCK, LINE, STRING, CHARACTER } text_state;
+
+/* What begins with the character, seen from plain code. */
+static text_state state_opened(char c, char next)
+{
+    if (c == '/' && next == '*') {
+        return BLOCK;
+    }
+    if (c == '/' && next == '/') {
+        return LINE;
+    }
+    return c == '"' ? STRING : c == '\'' ? CHARACTER : PLAIN;
+}
+
+static bool state_closes(text_state state, char c, char next)
+{
+    switch (state) {
+    case BLOCK:
+        return c == '*' && next == '/';
+    case LINE:
+        return c == '\n';
+    case STRING:
+        return c == '"';
+    case CHARACTER:
+        return c == '\'';
+    case PLAIN:
+        break;
+    }
+    return false;
+}
+
+static void blank(char *code, size_t at)
+{
+    if (code[at] != '\n') {
+        code[at] = ' ';
+    }
+}
+
 char *tidy_code_of(const char *text, size_t size)
 {
     char *code = tidy_allocate(size + 1);
     memcpy(code, text, size);
-    enum { PLAIN, BLOCK, LINE, STRING, CHARACTER } state = PLAIN;
+    text_state state = PLAIN;
     for (size_t i = 0; i < size; i++) {
-        char c = text[i];
         char next = i + 1 < size ? text[i + 1] : '\0';
+        bool in_literal = state == STRING || state == CHARACTER;
         if (state == PLAIN) {
-            if (c == '/' && (next == '*' || next == '/')) {
-                state = next == '*' ? BLOCK : LINE;
-                code[i] = code[i + 1] = ' ';
-                i++;
-            } else if (c == '"') {
-                state = STRING;
-            } else if (c == '\'') {
-                state = CHARACTER;
+            state = state_opened(text[i], next);
+            if (state == BLOCK || state == LINE) {
+                blank(code, i++);
+                blank(code, i);
             }
-            continue;
-        }
-        bool closes = (state == LINE && c == '\n') || (state == STRING && c == '"') ||
-                      (state == CHARACTER && c == '\'') ||
-                      (state == BLOCK && c == '*' && next == '/');
-        if (c != '\n' && !(closes && state != BLOCK)) {
-            code[i] = ' ';
-        }
-        bool escapes = c == '\\' && (state == STRING || state == CHARACTER) && i + 1 < size;
-        if (escapes || (closes && state == BLOCK)) {
-            i++;
-            code[i] = text[i] == '\n' ? '\n' : ' ';
-        }
-        if (closes) {
-            state = PLAIN;
+        } else if (in_literal && text[i] == '\\' && i + 1 < size) {
+            blank(code, i++);
+            blank(code, i);
+        } else if (!state_closes(state, text[i], next)) {
+            blank(code, i);
+        } else {
+            if (state == BLOCK) {
+                blank(code, i++);
+                blank(code, i);
+            }
+            state = PLAIN; /* the closing quote stays */
         }
     }
     return code;
