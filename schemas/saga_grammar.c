@@ -146,10 +146,24 @@ static void unknown_key(grammar_check *check, const grammar_item *item,
     }
 }
 
+/* Is there a key that is not built? Then the section may be of another form (a block, sugar), whose
+ * needs are not known: that key's finding says enough. */
+static bool is_other_form(const base_value *map, const grammar_section *section)
+{
+    for (size_t i = 0; i < map->size; i++) {
+        const grammar_rule *rule = schema_grammar_rule(section, map->members[i].key);
+        if (rule != NULL && rule->kind == GRAMMAR_NOT_BUILT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void missing_keys(grammar_check *check, const grammar_item *item,
                          const grammar_section *section)
 {
     const bool signal = base_map_get_text(item->value, "signal") != NULL;
+    const bool other_form = is_other_form(item->value, section);
     for (size_t i = 0; i < section->rule_count; i++) {
         const grammar_rule *rule = &section->rules[i];
         const bool there = base_map_get_text(item->value, rule->key) != NULL;
@@ -164,7 +178,7 @@ static void missing_keys(grammar_check *check, const grammar_item *item,
         const bool filled = (rule->flags & GRAMMAR_FILLED) != 0 && check->defaults != NULL &&
                             base_map_get_text(check->defaults, rule->key) != NULL;
         const bool excused = signal && (rule->flags & GRAMMAR_EXCUSED) != 0;
-        if ((rule->flags & GRAMMAR_REQUIRED) == 0 || there || filled || excused) {
+        if ((rule->flags & GRAMMAR_REQUIRED) == 0 || there || filled || excused || other_form) {
             continue;
         }
         base_error *error =

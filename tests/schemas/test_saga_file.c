@@ -333,6 +333,16 @@ static void test_saga_file__refuses_by_name_what_is_not_built(void **state)
         "main key: name it alone)");
 }
 
+static void test_saga_file__asks_nothing_more_of_a_step_of_a_form_that_is_not_built(void **state)
+{
+    assert_step_finding(*state, "approval: { role: chief }, when: e",
+                        "x.saga.yaml:8:8: E101 steps.x.approval: \"approval\" is not built yet "
+                        "(ask a service: emits: "
+                        "NAME.approved, fails: NAME.denied, undo: none)");
+    assert_step_finding(*state, "each: { in: .lines }",
+                        "x.saga.yaml:8:8: E101 steps.x.each: \"each\" is not built yet");
+}
+
 static void test_saga_file__refuses_what_is_no_key_of_the_saga(void **state)
 {
     assert_finding(*state, HEAD "events: { e: { from: a, key: { ordr: .data.id } } }\n" START STEPS,
@@ -550,6 +560,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_saga_file__wants_what_is_required, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saga_file__refuses_by_name_what_is_not_built, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_saga_file__asks_nothing_more_of_a_step_of_a_form_that_is_not_built, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_saga_file__refuses_what_is_no_key_of_the_saga, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_saga_file__refuses_wrong_kinds, setup, teardown),
