@@ -32,10 +32,10 @@ typedef struct banned_call {
 
 static const banned_call BANNED[] = {
     {"strcpy", IN_ALL, SIZED},
-    {"strncpy", IN_ALL, SIZED},
+    {"strncpy", IN_PRODUCT, SIZED},
     {"stpcpy", IN_ALL, SIZED},
     {"strcat", IN_ALL, SIZED},
-    {"strncat", IN_ALL, SIZED},
+    {"strncat", IN_PRODUCT, SIZED},
     {"sprintf", IN_ALL, "snprintf"},
     {"vsprintf", IN_ALL, "vsnprintf"},
     {"gets", IN_ALL, "fgets"},

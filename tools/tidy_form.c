@@ -70,12 +70,27 @@ static size_t columns_of(const tidy_line *at)
     return columns;
 }
 
+/* In a table (between "clang-format off" and "on") a line may be as long as one of a script. */
+static size_t columns_allowed(const tidy_file *file, const tidy_line *at, bool *in_table)
+{
+    if (tidy_line_has(at, "clang-format o"
+                          "ff")) {
+        *in_table = true;
+    } else if (tidy_line_has(at, "clang-format o"
+                                 "n")) {
+        *in_table = false;
+    }
+    bool is_code = file->kind == TIDY_KIND_C && !*in_table;
+    return is_code ? TIDY_C_COLUMNS_MAX : TIDY_WIDE_COLUMNS_MAX;
+}
+
 void tidy_check_lines(tidy_run *run, const tidy_file *file)
 {
-    size_t columns_max = file->kind == TIDY_KIND_C ? TIDY_C_COLUMNS_MAX : TIDY_SCRIPT_COLUMNS_MAX;
+    bool in_table = false;
     tidy_line at = {0};
     for (size_t cursor = 0; tidy_line_next(file->text, file->size, &cursor, &at);) {
         size_t columns = columns_of(&at);
+        size_t columns_max = columns_allowed(file, &at, &in_table);
         if (columns > columns_max && !tidy_line_has(&at, "https://")) {
             tidy_breach(run, file, at.number, "lines", "%zu columns (at most %zu)", columns,
                         columns_max);
