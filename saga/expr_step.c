@@ -123,6 +123,13 @@ static base_status step_getpath(saga_machine *machine, const saga_instr *instr)
     return base_ok();
 }
 
+static void path_begin(saga_machine *machine, const saga_instr *instr)
+{
+    machine->saves[instr->c] = (saga_save){.path = machine->path, .at = machine->at};
+    machine->path = NULL;
+    machine->at = *saga_operand(machine, instr->a);
+}
+
 static base_status path_end(saga_machine *machine, const saga_instr *instr)
 {
     const base_value *value = saga_operand(machine, instr->a);
@@ -365,9 +372,7 @@ base_status saga_run_plain(saga_machine *machine, const saga_instr *instr)
     case SAGA_OP_STEP_GETPATH:
         return step_getpath(machine, instr);
     case SAGA_OP_PATH_BEGIN:
-        machine->saves[instr->c] = (saga_save){.path = machine->path, .at = machine->at};
-        machine->path = NULL;
-        machine->at = *saga_operand(machine, instr->a);
+        path_begin(machine, instr);
         return base_ok();
     case SAGA_OP_PATH_END:
         return path_end(machine, instr);
