@@ -124,6 +124,8 @@ static void test_json__says_where_and_what_is_wrong(void **state)
     assert_refused(f, "\"\\ud83d\"", 1, 2, "half a surrogate pair in a string");
     assert_refused(f, "\"\\ude00\"", 1, 2, "half a surrogate pair in a string");
     assert_refused(f, "\"\\ud83d\\u0041\"", 1, 2, "half a surrogate pair in a string");
+    assert_refused(f, "\"\\ud83d\\ud83d\"", 1, 2, "half a surrogate pair in a string");
+    assert_refused(f, "\"\\ud83d\\ue000\"", 1, 2, "half a surrogate pair in a string");
     assert_refused(f, "\"\xFF\"", 1, 1, "the string is not UTF-8");
     assert_refused(f, "\"\xED\xA0\x80\"", 1, 1, "the string is not UTF-8");
     assert_refused(f, "\x80", 1, 1, "expected a value, found byte 0x80");
