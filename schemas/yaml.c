@@ -410,13 +410,12 @@ static base_status parser_error(yaml_reader *reader)
 
 static base_status events_read(yaml_reader *reader)
 {
-    base_status status = base_ok();
     for (;;) {
         struct fy_event *event = fy_parser_parse(reader->parser);
         if (event == NULL) {
             return fy_parser_get_stream_error(reader->parser) ? parser_error(reader) : base_ok();
         }
-        status = event_read(reader, event);
+        const base_status status = event_read(reader, event);
         fy_parser_event_free(reader->parser, event);
         if (base_failed(status)) {
             return status;
