@@ -1,5 +1,4 @@
 /* `troupe check`: is this saga file right? (docs/saga-language.md, C.) */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
@@ -87,27 +86,48 @@ static cli_exit check_file(const char *path, bool json, base_arena *arena)
     return plan == NULL ? CLI_NO : CLI_OK;
 }
 
-cli_exit cli_check(int argc, char **argv)
+typedef struct check_options {
+    bool json;
+} check_options;
+
+static const cli_option options[] = {
+    {"json", NULL, CLI_FLAG, offsetof(check_options, json), "one object a line"},
+};
+
+static cli_exit run(const cli_command *command, int argc, char **argv)
 {
-    static const struct option table[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
-    bool json = false;
-    int letter = 0;
+    check_options o = {0};
+    cli_line line;
     cli_exit result = CLI_OK;
-    optind = 1;
-    opterr = 0;
-    while ((letter = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        if (letter != 'j')
-            return cli_usage("check", "unknown option \"%s\"", argv[optind - 1]);
-        json = true;
+    if (!cli_parse(command, argc, argv, &o, &line, &result)) {
+        return result;
     }
-    if (optind == argc)
+    if (line.word_count == 0) {
         return cli_usage("check", "name a saga file");
-    for (int i = optind; i < argc; i++) {
+    }
+    for (size_t i = 0; i < line.word_count; i++) {
         base_arena arena;
         base_arena_init(&arena, BASE_ARENA_SIZE_DEFAULT_MAX);
-        const cli_exit one = check_file(argv[i], json, &arena);
+        const cli_exit one = check_file(line.words[i], o.json, &arena);
         result = one > result ? one : result;
         base_arena_deinit(&arena);
     }
-    return result;
+    return cli_end(result);
 }
+
+const cli_command cli_check = {
+    .name = "check",
+    .summary = "is this saga file right?",
+    .arguments = "FILE...",
+    .text =
+        "Reads and compiles saga files and says everything that is wrong with them: place, code, "
+        "message, hint.\n"
+        "Findings go to standard error, or with --json to standard output.\n"
+        "Exit code 1 when there are errors, 4 when a file cannot be read.",
+    .examples = "  troupe check order.saga.yaml\n"
+                "  troupe check --json *.saga.yaml | jq 'select(.severity == \"error\")'\n",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .keys = CLI_KEYS_NONE,
+    .run = run,
+};

@@ -1,6 +1,5 @@
 /* `troupe play`: a saga driven from outside, line by line (docs/saga-language.md, F). */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,47 +57,27 @@ static cli_exit read_lines(play *p, FILE *in, bool sync)
     return result;
 }
 
-typedef struct options {
-    player_options player;
+typedef struct play_options {
+    bool states;
+    bool timers;
     bool until_quiet;
     bool sync;
     bool unchecked;
-} options;
+} play_options;
 
-static bool read_options(int argc, char **argv, options *o)
-{
-    static const struct option table[] = {
-        {"states", no_argument, NULL, 's'},      {"timers", no_argument, NULL, 't'},
-        {"until-quiet", no_argument, NULL, 'q'}, {"sync", no_argument, NULL, 'y'},
-        {"no-check", no_argument, NULL, 'n'},    {NULL, 0, NULL, 0}};
-    int letter = 0;
-    optind = 1;
-    opterr = 0;
-    while ((letter = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        switch (letter) {
-        case 's':
-            o->player.states = true;
-            break;
-        case 't':
-            o->player.timers = true;
-            break;
-        case 'q':
-            o->until_quiet = true;
-            break;
-        case 'y':
-            o->sync = true;
-            break;
-        case 'n':
-            o->unchecked = true;
-            break;
-        default:
-            return false;
-        }
-    }
-    return true;
-}
+static const cli_option options[] = {
+    {"states", NULL, CLI_FLAG, offsetof(play_options, states), "a state after each input"},
+    {"timers", NULL, CLI_FLAG, offsetof(play_options, timers), "a line for each timer that is set"},
+    {"until-quiet", NULL, CLI_FLAG, offsetof(play_options, until_quiet),
+     "at the end of input let time run on until only waits\n"
+     "without a timer and retries of what is stuck are left"},
+    {"sync", NULL, CLI_FLAG, offsetof(play_options, sync),
+     "{\"done\": LINE} behind the output of each input line, flushed"},
+    {"no-check", NULL, CLI_FLAG, offsetof(play_options, unchecked),
+     "take a file although it has check errors"},
+};
 
-static cli_exit perform(play *p, const options *o)
+static cli_exit perform(play *p, const play_options *o)
 {
     base_error error;
     base_error_clear(&error);
@@ -118,27 +97,31 @@ static cli_exit perform(play *p, const options *o)
     return result;
 }
 
-cli_exit cli_play(int argc, char **argv)
+static cli_exit run(const cli_command *command, int argc, char **argv)
 {
     const saga_plan *plans[PLAYER_PLAN_MAX];
-    options o = {0};
-    if (!read_options(argc, argv, &o))
-        return cli_usage("play", "unknown option \"%s\"", argv[optind - 1]);
-    const size_t count = (size_t)(argc - optind);
-    if (count == 0 || count > PLAYER_PLAN_MAX)
+    play_options o = {0};
+    cli_line line;
+    cli_exit result = CLI_OK;
+    if (!cli_parse(command, argc, argv, &o, &line, &result)) {
+        return result;
+    }
+    const size_t count = line.word_count;
+    if (count == 0 || count > PLAYER_PLAN_MAX) {
         return cli_usage("play", count == 0 ? "name a saga file" : "too many saga files");
+    }
     base_arena plan_arena;
     base_arena line_arena;
     base_arena_init(&plan_arena, BASE_ARENA_SIZE_DEFAULT_MAX);
     base_arena_init(&line_arena, BASE_ARENA_SIZE_DEFAULT_MAX * 4);
-    cli_exit result = CLI_OK;
-    for (size_t i = 0; i < count && result == CLI_OK; i++)
-        result = cli_load(argv[optind + (int)i], o.unchecked, &plan_arena, &plans[i]);
+    for (size_t i = 0; i < count && result == CLI_OK; i++) {
+        result = cli_load(line.words[i], o.unchecked, &plan_arena, &plans[i]);
+    }
     play p = {.arena = &line_arena};
-    o.player.output = write_line;
-    o.player.context = &p;
+    const player_options told = {
+        .states = o.states, .timers = o.timers, .output = write_line, .context = &p};
     if (result == CLI_OK) {
-        p.player = player_new(plans, count, &o.player);
+        p.player = player_new(plans, count, &told);
         result = p.player == NULL ? CLI_FAILED : perform(&p, &o);
     }
     player_free(p.player);
@@ -146,3 +129,22 @@ cli_exit cli_play(int argc, char **argv)
     base_arena_deinit(&plan_arena);
     return result;
 }
+
+const cli_command cli_play = {
+    .name = "play",
+    .summary = "drive a saga from standard input, in virtual time",
+    .arguments = "FILE...",
+    .text =
+        "A filter: events and services' answers go in as JSON lines, what the engine would do "
+        "comes out as JSON lines;\n"
+        "virtual time, no log, no waiting (docs/saga-language.md, F, has every line).\n"
+        "Exit code 0 when every instance has ended or waits, 1 when one is stuck or damaged, 4 for "
+        "a bad file or line.",
+    .examples =
+        "  echo '{\"at\": 0, \"event\": \"order.placed\", \"data\": {\"orderId\": \"o1\"}}' |\n"
+        "      troupe play order.saga.yaml --states --until-quiet\n",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .keys = CLI_KEYS_NONE,
+    .run = run,
+};
