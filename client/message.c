@@ -185,7 +185,7 @@ static base_status data_read(const troupe_message *message, base_arena *arena, s
     const base_status status =
         schema_json_read(base_slice_of(message->data), NULL, arena, &event->data, error);
     if (base_failed(status)) {
-        base_error_context(error, "data of \"%s\"", message->type != NULL ? message->type : "");
+        base_error_context(error, "data of \"%s\"", message->type);
     }
     return status;
 }
@@ -267,36 +267,11 @@ static base_status identity_fill(troupe *handle, const troupe_message *message,
     return base_ok();
 }
 
-/* Key and data, and nothing else. */
-static base_status plain_write(troupe *handle, const troupe_message *message,
-                               const client_origin *origin, base_arena *arena,
-                               schema_record *record_out, base_error *error)
-{
-    saga_event event = {0};
-    BASE_TRY(data_read(message, arena, &event, error));
-    const base_slice inherited = origin != NULL ? origin->key : (base_slice){NULL, 0};
-    const schema_record record = {
-        .topic = message->topic != NULL ? base_slice_of(message->topic) : handle->events_topic,
-        .partition = SCHEMA_PARTITION_BY_KEY,
-        .offset = -1,
-        .time_ms = message->time_ms,
-        .key = message->key != NULL ? base_slice_of(message->key) : inherited,
-        .value = base_slice_of(message->data != NULL ? message->data : "null"),
-    };
-    if (base_failed(client_record_copy(&record, arena, record_out))) {
-        return base_error_set(error, BASE_OUT_OF_MEMORY, "no memory for the message");
-    }
-    return base_ok();
-}
-
 base_status client_message_write(troupe *handle, const troupe_message *message,
                                  const client_origin *origin, size_t place, base_arena *arena,
                                  schema_record *record_out, base_error *error)
 {
     saga_event event = {0};
-    if (message->plain) {
-        return plain_write(handle, message, origin, arena, record_out, error);
-    }
     BASE_TRY(identity_fill(handle, message, origin, place, arena, &event, error));
     client_origin answered = {0};
     if (message->answers != NULL) {

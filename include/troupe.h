@@ -269,9 +269,6 @@ typedef struct troupe_message {
     const char *answers;
     const troupe_attribute *attributes;
     size_t attribute_count;
-    /* A plain record: key and data alone, as it is, with time_ms as the record's time. No
-     * CloudEvent: type, id and all else is not written. For those who read it so. */
-    bool plain;
 } troupe_message;
 
 /* Puts an event on the log and waits until it is safe there. It is written at least once; a repeat

@@ -74,26 +74,6 @@ static void test_emit__makes_a_topic_that_is_missing_and_ids_of_its_own(void **s
     assert_slice(w->records[0].value, "null"); /* no tombstone */
 }
 
-static void test_emit__a_plain_record_is_key_and_data_alone(void **state)
-{
-    world *w = *state;
-    troupe *handle = world_client(w, &(troupe_options){0});
-    const troupe_message message = {.plain = true,
-                                    .key = "c1",
-                                    .topic = world_name(w, "payments.events"),
-                                    .data = "{\"a\": 1}",
-                                    .time_ms = 1700000000000};
-    assert_int_equal(troupe_emit(handle, &message, 5000, NULL), TROUPE_OK);
-    assert_int_equal(troupe_emit(handle, &(troupe_message){.plain = true, .data = "{"}, 5000, NULL),
-                     TROUPE_BAD_INPUT);
-    troupe_close(handle);
-    assert_int_equal(world_read(w, "payments.events"), 1);
-    assert_slice(w->records[0].key, "c1");
-    assert_slice(w->records[0].value, "{\"a\": 1}");
-    assert_int_equal(w->records[0].header_count, 0);
-    assert_int_equal(w->records[0].time_ms, 1700000000000);
-}
-
 static void test_emit__refuses_a_missing_topic_where_none_may_be_made(void **state)
 {
     world *w = *state;
@@ -289,7 +269,6 @@ static void test_emit__open_says_what_is_wrong(void **state)
 #define EVERYWHERE                                                                                 \
     EACH(test_emit__an_event_is_on_the_log_when_it_returns),                                       \
         EACH(test_emit__makes_a_topic_that_is_missing_and_ids_of_its_own),                         \
-        EACH(test_emit__a_plain_record_is_key_and_data_alone),                                     \
         EACH(test_emit__refuses_a_missing_topic_where_none_may_be_made),                           \
         EACH(test_emit__refuses_what_is_no_event),                                                 \
         EACH(test_emit__one_that_is_too_large_does_not_cost_its_neighbours),                       \
