@@ -15,9 +15,9 @@ if ! diff "$folder/report" "$folder/count" >"$folder/differences"; then
     exit 1
 fi
 [ "$(wc -l <"$folder/report")" -eq 570 ] || { echo "error: not 569 cases" >&2 && exit 1; }
-jq --exit-status 'select(.cases) | .cases == 569 and .events == 5788
+head -n 1 "$folder/report" | jq --exit-status '.cases == 569 and .events == 5788
     and .undo_without_effect == {"Record Goods Receipt": 47, "Record Invoice Receipt": 34,
-                                 "Record Subsequent Invoice": 49}' "$folder/report" >/dev/null ||
+                                 "Record Subsequent Invoice": 49}' >/dev/null ||
     { echo "error: the totals are not those of the data" >&2 && head -n 1 "$folder/report" >&2 && exit 1; }
 
 # The comparison notices: one cancellation more in the data, and the count is another.
