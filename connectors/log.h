@@ -182,8 +182,8 @@ base_status log_reader_pause(log_reader *reader, base_slice topic, int32_t parti
  * for the first and then takes what is there. None is a success. They live until the next poll (or
  * close). POSITION_LOST: a partition's position is not in the log any more (error names topic,
  * partition, the position and the range); that partition is paused, all others go on: call again.
- * NOT_FOUND: its topic is gone, likewise. UNREACHABLE: nobody answers at present; positions are
- * kept; call again. */
+ * NOT_FOUND: its topic is gone, likewise. CORRUPT: the record at its position is damaged (local),
+ * likewise. UNREACHABLE: nobody answers at present; positions are kept; call again. */
 base_status log_reader_poll(log_reader *reader, int32_t timeout_ms, size_t record_max,
                             const schema_record **records_out, size_t *count_out,
                             base_error *error) BASE_MUST_USE;
@@ -202,9 +202,9 @@ typedef struct log_position {
 } log_position;
 
 typedef struct log_writer_options {
-    base_slice identity;            /* transactional id: opening it fences whoever had it; empty: no
-                                       transactions, each commit            only makes sure that all appended is durable,
-                                       and takes no positions */
+    /* Transactional id: opening it fences whoever had it. Empty: no transactions, each commit only
+     * makes sure that all appended is durable, and takes no positions. */
+    base_slice identity;
     int32_t transaction_timeout_ms; /* 0: 15000 */
 } log_writer_options;
 

@@ -430,7 +430,7 @@ static base_status settings_read(local_store *store, const log_open_options *opt
     local_db_options *db = &store->db_options;
     int64_t record_size_max = 0;
     BASE_TRY(log_setting_integer(options, "local.record_size_max", LOG_RECORD_SIZE_DEFAULT, 1,
-                                 256 * 1024 * 1024, &record_size_max, error));
+                                 (int64_t)256 * 1024 * 1024, &record_size_max, error));
     BASE_TRY(log_setting_integer(options, "local.busy_timeout_ms", 5000, 0, LOG_TIMEOUT_MS_MAX,
                                  &db->busy_timeout_ms, error));
     BASE_TRY(log_setting_integer(options, "local.size_max", 0, 0, INT64_MAX, &db->size_max, error));

@@ -117,7 +117,8 @@ static int busy(void *context, int count)
         return 0;
     }
     const int doublings = count < 6 ? count : 6;
-    const struct timespec pause = {0, 30000L << doublings}; /* 30 us .. 2 ms */
+    const long pause_ns = 30000L << doublings; /* 30 us .. 2 ms */
+    const struct timespec pause = {0, pause_ns};
     (void)nanosleep(&pause, NULL);
     return 1;
 }
@@ -202,8 +203,9 @@ static base_status configure(local_db *db, const local_db_options *options, base
         int64_t page_size = 0;
         int64_t page_count = 0;
         BASE_TRY(query_integer(db, "PRAGMA page_size", &page_size, error));
-        (void)snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %lld",
-                       (long long)(options->size_max / page_size + 1));
+        BASE_ASSERT(page_size > 0);
+        const int64_t page_count_max = options->size_max / page_size + 1;
+        (void)snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %lld", (long long)page_count_max);
         BASE_TRY(query_integer(db, sql, &page_count, error));
     }
     return base_ok();
@@ -264,7 +266,7 @@ base_status local_db_open(const local_db_options *options, local_db **db_out, ba
         return base_error_set(error, BASE_OUT_OF_MEMORY, "no memory for the log");
     }
     db->busy_timeout_ms = options->busy_timeout_ms;
-    base_status status = base_ok();
+    base_status status;
     int lock = -1;
     const int size = snprintf(db->path, sizeof(db->path), "%s/log.db", options->directory);
     if (size < 0 || (size_t)size >= sizeof(db->path)) {

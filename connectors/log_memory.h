@@ -27,22 +27,25 @@ void log_memory_set_clock(log_store *store, int64_t (*now_ms)(void *context), vo
 /* What becomes of a commit. The transaction is as log_writer_commit left it when the fault strikes:
  * whole, its checks (fencing, membership) passed. */
 typedef enum log_memory_fault {
-    LOG_MEMORY_COMMIT_ABORTED,         /* nothing is written; ABORTED */
-    LOG_MEMORY_COMMIT_UNREACHABLE,     /* nothing is written; UNREACHABLE */
-    LOG_MEMORY_COMMIT_UNKNOWN_APPLIED, /* it is written; OUTCOME_UNKNOWN */
-    LOG_MEMORY_COMMIT_UNKNOWN_OPEN,    /* it stays open until a successor or the time-out aborts it;
-                                          OUTCOME_UNKNOWN */
-    LOG_MEMORY_COMMIT_LATE, /* as UNKNOWN_OPEN, but log_memory_deliver commits it if it is open
-                               still */
-    /* And those that break the promise of transactions (docs/design.md 5: nothing may rest on it
-       alone): */
-    LOG_MEMORY_COMMIT_ZOMBIE, /* OUTCOME_UNKNOWN; log_memory_deliver writes the records behind the
-                                 then ends, whoever has been fenced; the positions are never written
-                               */
-    LOG_MEMORY_COMMIT_TWICE,  /* success; log_memory_deliver writes the records once more */
-    LOG_MEMORY_COMMIT_TORN    /* OUTCOME_UNKNOWN; of the n partitions written to, in order of first
-                                 use, only the first    n / 2 get their records; the positions are not
-                                 written */
+    /* Nothing is written; ABORTED. */
+    LOG_MEMORY_COMMIT_ABORTED,
+    /* Nothing is written; UNREACHABLE. */
+    LOG_MEMORY_COMMIT_UNREACHABLE,
+    /* It is written; OUTCOME_UNKNOWN. */
+    LOG_MEMORY_COMMIT_UNKNOWN_APPLIED,
+    /* It stays open until a successor or the time-out aborts it; OUTCOME_UNKNOWN. */
+    LOG_MEMORY_COMMIT_UNKNOWN_OPEN,
+    /* As UNKNOWN_OPEN, but log_memory_deliver commits it if it is open still. */
+    LOG_MEMORY_COMMIT_LATE,
+    /* And those that break the promise of transactions (docs/design.md 5: nothing rests on it
+     * alone). OUTCOME_UNKNOWN; log_memory_deliver writes the records behind the then ends, whoever
+     * has been fenced; the positions are never written. */
+    LOG_MEMORY_COMMIT_ZOMBIE,
+    /* Success; log_memory_deliver writes the records once more. */
+    LOG_MEMORY_COMMIT_TWICE,
+    /* OUTCOME_UNKNOWN; of the n partitions written to, in order of first use, only the first n / 2
+     * get their records; the positions are not written. */
+    LOG_MEMORY_COMMIT_TORN
 } log_memory_fault;
 
 /* The next commit of the identity (empty: of any writer) meets the fault. Several wait in the order

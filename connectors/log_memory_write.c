@@ -161,7 +161,7 @@ base_status memory_writer_append(log_writer *handle, const schema_record *record
     if (copy->time_ms == 0) {
         copy->time_ms = memory_wall_ms(log);
     }
-    base_status status = base_ok();
+    base_status status;
     if (log->down) {
         status = memory_unreachable(log, error);
     } else if (writer->identity != NULL && writer->identity->epoch != writer->epoch) {
@@ -287,8 +287,8 @@ base_status memory_writer_commit(log_writer *handle, log_member *member,
                                  const log_position *positions, size_t position_count,
                                  int64_t *offsets_out, size_t *refused_out, base_error *error)
 {
-    (void)refused_out; /* what would be refused is refused at append */
     memory_writer *writer = (memory_writer *)handle;
+    *refused_out = 0; /* what would be refused is refused at append */
     memory_lock(writer->log);
     const base_status status = writer->identity == NULL
                                    ? commit_aside(writer, offsets_out, error)

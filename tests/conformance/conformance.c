@@ -1,5 +1,6 @@
-#include "conformance/conformance.h"
+#include "tests/conformance/conformance.h"
 
+#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -260,6 +261,14 @@ void conformance_follow(log_member *member, conformance_share *share, int32_t ti
 
 /* ---- main ---- */
 
+static int remove_entry(const char *path, const struct stat *entry, int kind, struct FTW *place)
+{
+    (void)entry;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 static int local_run(int (*run)(void))
 {
     char directory[] = "/tmp/troupe-conformance-XXXXXX";
@@ -269,9 +278,7 @@ static int local_run(int (*run)(void))
     }
     (void)snprintf(url_tested, sizeof(url_tested), "local:%s/log?local.housekeep_ms=0", directory);
     const int failed = run();
-    char command[128];
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-    return system(command) == 0 ? failed : failed + 1;
+    return nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0 ? failed : failed + 1;
 }
 
 static int all_run(void)

@@ -3,8 +3,8 @@
  * sentence; the same sentences hold for every backend. The program takes one argument, memory,
  * local or kafka (with KAFKA_BOOTSTRAP in the environment, else it ends with 77: skipped).
  */
-#ifndef TESTS_CONFORMANCE_H
-#define TESTS_CONFORMANCE_H
+#ifndef TESTS_CONFORMANCE_CONFORMANCE_H
+#define TESTS_CONFORMANCE_CONFORMANCE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "conformance/conformance.h"
+#include "tests/conformance/conformance.h"
 
 #define PARTITIONS 4
 #define SESSION_MS 6000 /* the least that a broker takes */

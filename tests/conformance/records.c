@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
-#include "conformance/conformance.h"
+#include "tests/conformance/conformance.h"
 
 static conformance_records records; /* too large for the stack */
 
@@ -316,7 +316,7 @@ static void test_conformance__a_record_of_half_a_megabyte_comes_back_whole(void 
 {
     conformance *test = *state;
     const base_slice topic = conformance_topic(test, "orders", 1);
-    const size_t size = 512 * 1024;
+    const size_t size = (size_t)512 * 1024;
     char *large = malloc(size);
     assert_non_null(large);
     for (size_t i = 0; i < size; i++) {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "conformance/conformance.h"
+#include "tests/conformance/conformance.h"
 
 static conformance_records records; /* too large for the stack */
 

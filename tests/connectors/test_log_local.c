@@ -2,7 +2,9 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "connectors/log_local_db.h"
@@ -289,17 +291,17 @@ static size_t socket_count(const local_test *test)
 static void test_log_local__sockets_of_the_dead_are_removed_by_the_next_commit(void **state)
 {
     local_test *test = *state;
-    char command[512];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     log_store *store = local_open_with(test, "");
     local_topic(store, "orders", 1, LOG_CLEANUP_DELETE, -1, -1);
     log_reader *reader = local_reader_of(store, "orders", 0);
     /* A socket that nobody has open, as kill -9 leaves it. */
-    (void)snprintf(
-        command, sizeof(command),
-        "python3 -c \"import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM);"
-        " s.bind('%s/wake/r-1-dead')\"",
-        test->directory);
-    assert_int_equal(system(command), 0);
+    const int dead = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_true(dead >= 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/wake/r-1-dead",
+                   test->directory);
+    assert_int_equal(bind(dead, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(close(dead), 0);
     assert_int_equal(socket_count(test), 2);
     log_writer *writer = local_writer_of(store, "engine");
     assert_int_equal(local_put(writer, "orders", 0, "k", "a").code, BASE_OK);
@@ -371,9 +373,10 @@ test_log_local__retention_cuts_by_age_and_size_and_positions_are_lost_with_it(vo
     local_topic(store, "young", 1, LOG_CLEANUP_DELETE, 5000000, -1);
     local_topic(store, "small", 1, LOG_CLEANUP_DELETE, -1, 25);
     log_writer *writer = local_writer_of(store, "engine");
-    for (char c = 'a'; c <= 'e'; c++) {
+    for (int i = 0; i < 5; i++) {
+        const char c = (char)('a' + i);
         const char value[10] = {c, c, c, c, c, c, c, c, c, '\0'};
-        put_aged(writer, "young", "k", value, ('g' - c) * 2000000);
+        put_aged(writer, "young", "k", value, (int64_t)(6 - i) * 2000000);
         put_aged(writer, "small", "k", value, 0);
     }
     assert_int_equal(local_commit(writer), BASE_OK);

@@ -49,7 +49,8 @@ static void child_write(const char *url, int told, int64_t first)
     for (int64_t commit = first; !base_failed(status); commit++) {
         for (int64_t i = 0; i < (int64_t)BATCH * 2 && !base_failed(status); i++) {
             char value[32];
-            (void)snprintf(value, sizeof(value), "%lld", (long long)(commit * BATCH + i / 2));
+            const long long number = commit * BATCH + i / 2;
+            (void)snprintf(value, sizeof(value), "%lld", number);
             const schema_record record = {
                 .topic = topics[i % 2], .key = base_slice_of("k"), .value = base_slice_of(value)};
             status = log_writer_append(writer, &record, NULL);
@@ -149,7 +150,7 @@ static void test_log_local_crash__one_process_reads_what_another_writes(void **s
     const pid_t child = child_start(test, 0, &told);
     log_store *store = local_open_with(test, "local.poll_ms=60000");
     log_reader *reader = local_reader_of(store, "orders", 0);
-    while (total < 100 * BATCH) {
+    while (total < (size_t)100 * BATCH) {
         const schema_record *found = NULL;
         size_t count = 0;
         assert_int_equal(log_reader_poll(reader, 20000, 1000, &found, &count, NULL).code, BASE_OK);

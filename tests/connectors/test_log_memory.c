@@ -402,7 +402,8 @@ static void test_log_memory__retention_cuts_by_age_and_by_size(void **state)
     topic_make(test, "young", 1, LOG_CLEANUP_DELETE, 5000, -1);
     topic_make(test, "small", 1, LOG_CLEANUP_DELETE, -1, 25);
     log_writer *writer = writer_open(test);
-    for (char c = 'a'; c <= 'e'; c++) {
+    for (int i = 0; i < 5; i++) {
+        const char c = (char)('a' + i);
         const char value[11] = {c, c, c, c, c, c, c, c, c, '\0'};
         assert_int_equal(put_in(writer, "young", 0, "k", value).code, BASE_OK);
         assert_int_equal(put_in(writer, "small", 0, "k", value).code, BASE_OK);
