@@ -324,7 +324,9 @@ size_t saga_utf8_count(base_slice text);
 size_t saga_utf8_length(char lead);
 /* Byte offset of code point `index`, at most the size. */
 size_t saga_utf8_offset(base_slice text, size_t index);
-size_t saga_find_bytes(base_slice text, size_t from, base_slice part); /* SIZE_MAX: not there */
+/* Where the part is, from byte `from` on; SIZE_MAX: not there. */
+base_status saga_find_bytes(saga_machine *machine, base_slice text, size_t from, base_slice part,
+                            size_t *at_out) BASE_MUST_USE;
 base_status saga_format_run(saga_machine *machine, saga_format format, const base_value *value,
                             base_value *out) BASE_MUST_USE;
 base_status saga_split(saga_machine *machine, base_slice text, base_slice separator,
@@ -345,18 +347,20 @@ base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
     X(KEYS, keys)                                                                                  \
     X(KEYS_UNSORTED, keys_unsorted)                                                                \
     X(HAS, has)                                                                                    \
-    X(CONTAINS, contains) X(ADD, add_all) X(FLATTEN, flatten) X(MIN, min) X(MAX, max) X(           \
-        MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)  \
-        X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith) X(LTRIMSTR, ltrimstr)  \
-            X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim) X(RTRIM, rtrim)                    \
-                X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase) X(UPCASE, upcase)     \
-                    X(TOSTRING, tostring) X(TONUMBER, tonumber) X(TYPE, type) X(TOJSON, tojson)    \
-                        X(FROMJSON, fromjson) X(TO_ENTRIES, to_entries) X(REVERSE, reverse)        \
-                            X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round) X(FABS, fabs)            \
-                                X(TRUNC, trunc) X(TODATE, todate) X(FROMDATE, fromdate)            \
-                                    X(GETPATH, getpath) X(SETPATH, setpath) X(DELPATHS, delpaths)  \
-                                        X(EXPLODE, explode) X(IMPLODE, implode)                    \
-                                            X(TOBOOLEAN, toboolean)
+    X(CONTAINS, contains)                                                                          \
+    X(ADD, add_all) X(FLATTEN, flatten) X(MIN, min) X(MAX, max) X(MIN_BY, min_by)                  \
+        X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)                  \
+            X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith)                    \
+                X(LTRIMSTR, ltrimstr) X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim)          \
+                    X(RTRIM, rtrim) X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase)   \
+                        X(UPCASE, upcase) X(TOSTRING, tostring) X(TONUMBER, tonumber)              \
+                            X(TYPE, type) X(TOJSON, tojson) X(FROMJSON, fromjson)                  \
+                                X(TO_ENTRIES, to_entries) X(REVERSE, reverse) X(FLOOR, floor)      \
+                                    X(CEIL, ceil) X(ROUND, round) X(FABS, fabs) X(TRUNC, trunc)    \
+                                        X(TODATE, todate) X(FROMDATE, fromdate)                    \
+                                            X(GETPATH, getpath) X(SETPATH, setpath)                \
+                                                X(DELPATHS, delpaths) X(EXPLODE, explode)          \
+                                                    X(IMPLODE, implode) X(TOBOOLEAN, toboolean)
 
 typedef enum saga_native {
 #define X(name, function) SAGA_NATIVE_##name,

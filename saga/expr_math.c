@@ -362,7 +362,7 @@ static base_status equal(saga_machine *machine, const base_value *a, const base_
 {
     if (a->kind == BASE_STRING && b->kind == BASE_STRING) {
         *out = a->size == b->size && (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
-        return base_ok();
+        return saga_machine_spend(machine, a->size / 64);
     }
     int order;
     BASE_TRY(order_of(machine, a, b, &order));

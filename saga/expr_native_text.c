@@ -32,14 +32,15 @@ static base_status text_indexes(saga_machine *machine, base_slice text, base_sli
     size_t counted_to = 0; /* bytes whose code points are counted */
     size_t code_points = 0;
     while (part.size > 0) {
-        const size_t hit = saga_find_bytes(text, from, part);
+        size_t hit;
+        BASE_TRY(saga_find_bytes(machine, text, from, part, &hit));
         if (hit == SIZE_MAX) {
             break;
         }
         code_points += saga_utf8_count(base_slice_make(text.data + counted_to, hit - counted_to));
         counted_to = hit;
         const base_value index = base_value_integer((int64_t)code_points);
-        BASE_TRY(saga_machine_spend(machine, 1 + part.size / 64));
+        BASE_TRY(saga_machine_spend(machine, 1));
         BASE_TRY(base_list_push(&builder, &index));
         BASE_TRY(saga_machine_check_memory(machine));
         from = hit + 1;
@@ -68,6 +69,7 @@ NATIVE(startswith)
     if (input->kind != BASE_STRING || b->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "startswith() requires string inputs");
     }
+    BASE_TRY(saga_machine_spend(machine, b->size / 64));
     *out = base_value_bool(base_slice_starts_with(base_value_slice(input), base_value_slice(b)));
     return base_ok();
 }
@@ -78,6 +80,7 @@ NATIVE(endswith)
     if (input->kind != BASE_STRING || b->kind != BASE_STRING) {
         return SAGA_RAISE(machine, "endswith() requires string inputs");
     }
+    BASE_TRY(saga_machine_spend(machine, b->size / 64));
     *out = base_value_bool(base_slice_ends_with(base_value_slice(input), base_value_slice(b)));
     return base_ok();
 }
@@ -85,9 +88,9 @@ NATIVE(endswith)
 /* What is no string, or does not begin so, is left as it is. */
 NATIVE(ltrimstr)
 {
-    (void)machine;
     (void)c;
     *out = *input;
+    BASE_TRY(saga_machine_spend(machine, base_value_slice(b).size / 64));
     if (input->kind == BASE_STRING && b->kind == BASE_STRING &&
         base_slice_starts_with(base_value_slice(input), base_value_slice(b))) {
         *out = text_value(base_slice_make(input->bytes + b->size, input->size - b->size));
@@ -97,9 +100,9 @@ NATIVE(ltrimstr)
 
 NATIVE(rtrimstr)
 {
-    (void)machine;
     (void)c;
     *out = *input;
+    BASE_TRY(saga_machine_spend(machine, base_value_slice(b).size / 64));
     if (input->kind == BASE_STRING && b->kind == BASE_STRING &&
         base_slice_ends_with(base_value_slice(input), base_value_slice(b))) {
         *out = text_value(base_slice_make(input->bytes, input->size - b->size));

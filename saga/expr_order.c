@@ -48,6 +48,14 @@ static int compare_scalars(const base_value *a, const base_value *b)
     return 0;
 }
 
+/* Bytes that a comparison of these two may have to look at. */
+static size_t text_size(const base_value *a, const base_value *b)
+{
+    const size_t size_a = base_value_slice(a).size;
+    const size_t size_b = base_value_slice(b).size;
+    return size_a < size_b ? size_a : size_b;
+}
+
 /* Two lists, or two maps with the same keys, on their way. */
 typedef struct walk {
     const base_value *a;
@@ -133,7 +141,7 @@ static bool same_block(const base_value *a, const base_value *b)
 static base_status compare_pair(saga_machine *machine, const base_value *a, const base_value *b,
                                 walk *next, bool *descend, int *order_out)
 {
-    BASE_TRY(saga_machine_spend(machine, 1));
+    BASE_TRY(saga_machine_spend(machine, 1 + text_size(a, b) / 64));
     *descend = false;
     *order_out = compare_scalars(a, b);
     if (*order_out != 0 || rank(a) < 6 || same_block(a, b)) {
@@ -289,12 +297,18 @@ static void search_tell(search *top, bool contained)
     }
 }
 
-static bool contains_scalar(const base_value *a, const base_value *b)
+static base_status contains_scalar(saga_machine *machine, const base_value *a, const base_value *b,
+                                   bool *out)
 {
     if (a->kind == BASE_STRING && b->kind == BASE_STRING) {
-        return saga_find_bytes(base_value_slice(a), 0, base_value_slice(b)) != SIZE_MAX;
+        size_t at;
+        BASE_TRY(saga_find_bytes(machine, base_value_slice(a), 0, base_value_slice(b), &at));
+        *out = at != SIZE_MAX;
+        return base_ok();
     }
-    return compare_scalars(a, b) == 0 && rank(a) < 6;
+    BASE_TRY(saga_machine_spend(machine, text_size(a, b) / 64));
+    *out = compare_scalars(a, b) == 0 && rank(a) < 6;
+    return base_ok();
 }
 
 typedef struct search_stack {
@@ -352,7 +366,7 @@ base_status saga_contains(saga_machine *machine, const base_value *a, const base
         BASE_TRY(saga_machine_spend(machine, 1));
         tell = !saga_is_container(a) || a->kind != b->kind;
         if (tell) {
-            contained = contains_scalar(a, b);
+            BASE_TRY(contains_scalar(machine, a, b, &contained));
         } else {
             BASE_TRY(search_push(machine, &stack, a, b));
         }

@@ -192,7 +192,7 @@ base_status saga_index(saga_machine *machine, const base_value *container, const
                        base_value *out)
 {
     if (container->kind == BASE_MAP && key->kind == BASE_STRING) {
-        BASE_TRY(saga_machine_spend(machine, container->size / SAGA_MAP_SCAN_MAX));
+        BASE_TRY(saga_machine_spend(machine, (container->size + key->size) / SAGA_MAP_SCAN_MAX));
         const base_value *found = saga_map_find(container, base_value_slice(key));
         *out = found != NULL ? *found : base_value_null();
         return base_ok();

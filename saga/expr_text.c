@@ -72,22 +72,31 @@ size_t saga_utf8_offset(base_slice text, size_t index)
     return offset < text.size ? offset : text.size;
 }
 
-size_t saga_find_bytes(base_slice text, size_t from, base_slice part)
+/* To compare a long part at every place would take the product of both sizes, so that is what it
+ * costs. */
+base_status saga_find_bytes(saga_machine *machine, base_slice text, size_t from, base_slice part,
+                            size_t *at_out)
 {
+    *at_out = SIZE_MAX;
     if (part.size == 0) {
-        return from <= text.size ? from : SIZE_MAX;
+        *at_out = from <= text.size ? from : SIZE_MAX;
+        return base_ok();
     }
+    const size_t start = from;
     while (part.size <= text.size && from <= text.size - part.size) {
         const char *hit = memchr(text.data + from, part.data[0], text.size - part.size - from + 1);
         if (hit == NULL) {
-            return SIZE_MAX;
+            break;
         }
+        from = (size_t)(hit - text.data);
+        BASE_TRY(saga_machine_spend(machine, part.size / 64));
         if (memcmp(hit, part.data, part.size) == 0) {
-            return (size_t)(hit - text.data);
+            *at_out = from;
+            break;
         }
-        from = (size_t)(hit - text.data) + 1;
+        from++;
     }
-    return SIZE_MAX;
+    return saga_machine_spend(machine, (from - start) / 64);
 }
 
 /* ---- splitting ---- */
@@ -113,7 +122,8 @@ base_status saga_split(saga_machine *machine, base_slice text, base_slice separa
         from += size;
     }
     while (separator.size > 0 && text.size > 0) {
-        const size_t hit = saga_find_bytes(text, from, separator);
+        size_t hit;
+        BASE_TRY(saga_find_bytes(machine, text, from, separator, &hit));
         const size_t end = hit == SIZE_MAX ? text.size : hit;
         BASE_TRY(push_text(machine, &builder, text.data + from, end - from));
         if (hit == SIZE_MAX) {
