@@ -77,6 +77,8 @@ function(troupe_public_library)
     target_include_directories(troupe_public INTERFACE
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     target_link_libraries(troupe_public INTERFACE ${libraries})
+    # The .pc file finds itself, so that the library can be installed anywhere (cmake --install --prefix).
+    file(RELATIVE_PATH TROUPE_PREFIX_FROM_PC /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
     configure_file(${PROJECT_SOURCE_DIR}/cmake/troupe.pc.in troupe.pc @ONLY)
     install(TARGETS troupe_public troupe_shared
             ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
