@@ -32,7 +32,7 @@ static inline uint64_t sample(sampler *s)
 
 static inline size_t sample_below(sampler *s, size_t bound)
 {
-    return (size_t)(sample(s) % bound);
+    return bound == 0 ? 0 : (size_t)(sample(s) % bound);
 }
 
 static inline bool sample_bool(sampler *s)
@@ -93,7 +93,8 @@ static inline base_value sample_scalar(sampler *s)
     }
 }
 
-static inline base_value sample_value(sampler *s, int depth)
+/* Recursion, here and in the oracles, goes as deep as the test says. */
+static inline base_value sample_value(sampler *s, int depth) /* NOLINT(misc-no-recursion) */
 {
     const size_t count = sample_below(s, 4);
     const size_t kind = depth > 0 ? sample_below(s, 3) : 0;

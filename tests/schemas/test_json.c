@@ -1,13 +1,6 @@
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include <cmocka.h>
-
+#include "samples.h"
 #include "schemas/json.h"
 
 typedef struct fixture {
@@ -200,6 +193,7 @@ static void test_json__gives_out_of_memory_at_every_allocation(void **state)
 /* ---- jansson as the oracle: it must accept and refuse the same texts, and see the same tree ----
  */
 
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static void assert_same(const base_value *ours, const json_t *theirs)
 {
     switch (json_typeof(theirs)) {
@@ -243,13 +237,8 @@ static void assert_same(const base_value *ours, const json_t *theirs)
     }
 }
 
-static size_t random_below(size_t bound)
-{
-    return (size_t)rand() % bound;
-}
-
 /* A text near to JSON: pieces of it in a mostly right order, then a few bytes changed. */
-static size_t random_text(char *text, size_t size_max)
+static size_t random_text(sampler *s, char *text, size_t size_max)
 {
     static const char *const pieces[] = {"{",           "}",      "[",
                                          "]",           ",",      ":",
@@ -260,16 +249,15 @@ static size_t random_text(char *text, size_t size_max)
                                          "12345678901", "0",      "\"\"",
                                          "{\"x\":1}",   "[1,2]",  "{\"y\":[{}]}"};
     size_t size = 0;
-    const size_t count = 1 + random_below(12);
+    const size_t count = 1 + sample_below(s, 12);
     for (size_t i = 0; i < count; i++) {
-        const char *piece = pieces[random_below(sizeof(pieces) / sizeof(pieces[0]))];
+        const char *piece = pieces[sample_below(s, sizeof(pieces) / sizeof(pieces[0]))];
         if (size + strlen(piece) + 1 < size_max) {
-            memcpy(text + size, piece, strlen(piece));
-            size += strlen(piece);
+            size += (size_t)snprintf(text + size, size_max - size, "%s", piece);
         }
     }
-    if (random_below(4) == 0) {
-        text[random_below(size)] = (char)(1 + random_below(255));
+    if (sample_below(s, 4) == 0) {
+        text[sample_below(s, size)] = (char)(1 + sample_below(s, 255));
     }
     return size;
 }
@@ -277,13 +265,11 @@ static size_t random_text(char *text, size_t size_max)
 static void test_json__agrees_with_jansson(void **state)
 {
     fixture *f = *state;
-    const unsigned seed = (unsigned)time(NULL);
+    sampler s = {sample_seed(), &f->arena};
     size_t accepted = 0;
-    print_message("seed %u\n", seed);
-    srand(seed);
     for (size_t i = 0; i < 60000; i++) {
         char text[512];
-        const size_t size = random_text(text, sizeof(text));
+        const size_t size = random_text(&s, text, sizeof(text));
         base_arena_reset(&f->arena);
         const base_code ours = read_size(f, text, size);
         json_error_t said;
@@ -293,7 +279,7 @@ static void test_json__agrees_with_jansson(void **state)
             continue; /* the reason why jansson is not what reads here */
         }
         if ((ours == BASE_OK) != (theirs != NULL)) {
-            fail_msg("seed %u: %.*s: we say %d, jansson %s", seed, (int)size, text, (int)ours,
+            fail_msg("%.*s: we say %d, jansson %s", (int)size, text, (int)ours,
                      theirs != NULL ? "accepts" : "refuses");
         }
         if (theirs != NULL) {
@@ -308,17 +294,15 @@ static void test_json__agrees_with_jansson(void **state)
 static void test_json__survives_random_bytes(void **state)
 {
     fixture *f = *state;
-    const unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
-    srand(seed);
+    sampler s = {sample_seed(), &f->arena};
     for (size_t i = 0; i < 20000; i++) {
-        const size_t size = random_below(64);
+        const size_t size = sample_below(&s, 64);
         char *text =
             malloc(size + 1); /* exactly as long as said, so that a step past the end is seen */
         for (size_t k = 0; k < size; k++) {
             static const char often[] = "{}[]\",:\\u0e1-.d8";
-            text[k] = random_below(3) == 0 ? (char)random_below(256)
-                                           : often[random_below(sizeof(often) - 1)];
+            text[k] = sample_below(&s, 3) == 0 ? (char)sample_below(&s, 256)
+                                               : often[sample_below(&s, sizeof(often) - 1)];
         }
         char *exact = realloc(text, size > 0 ? size : 1);
         base_arena_reset(&f->arena);

@@ -1,13 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "samples.h"
 #include "schemas/yaml.h"
 
 typedef struct fixture {
@@ -179,11 +172,6 @@ static void test_yaml__bounds_depth(void **state)
     }
 }
 
-static size_t random_below(size_t bound)
-{
-    return (size_t)rand() % bound;
-}
-
 /* Pieces of YAML in any order: nothing crashes, nothing is printed, every refusal has a message. */
 static void test_yaml__survives_random_texts(void **state)
 {
@@ -227,20 +215,17 @@ static void test_yaml__survives_random_texts(void **state)
                                          "\"\\x80\"",
                                          "\"\\ud800\""};
     fixture *f = *state;
-    const unsigned seed = (unsigned)time(NULL);
-    print_message("seed %u\n", seed);
-    srand(seed);
+    sampler s = {sample_seed(), &f->arena};
     for (size_t i = 0; i < 20000; i++) {
         char text[256];
         size_t size = 0;
-        const size_t count = random_below(14);
+        const size_t count = sample_below(&s, 14);
         for (size_t k = 0; k < count; k++) {
-            const char *piece = pieces[random_below(sizeof(pieces) / sizeof(pieces[0]))];
-            memcpy(text + size, piece, strlen(piece));
-            size += strlen(piece);
+            const char *piece = pieces[sample_below(&s, sizeof(pieces) / sizeof(pieces[0]))];
+            size += (size_t)snprintf(text + size, sizeof(text) - size, "%s", piece);
         }
-        if (size > 0 && random_below(4) == 0) {
-            text[random_below(size)] = (char)random_below(256);
+        if (size > 0 && sample_below(&s, 4) == 0) {
+            text[sample_below(&s, size)] = (char)sample_below(&s, 256);
         }
         char *exact = malloc(size + 1);
         memcpy(exact, text, size);
@@ -248,7 +233,7 @@ static void test_yaml__survives_random_texts(void **state)
         base_arena_reset(&f->arena);
         const base_code code = read_size(f, exact, size);
         if (code != BASE_OK && f->error.text[0] == '\0') {
-            fail_msg("seed %u: no message for %.*s", seed, (int)size, text);
+            fail_msg("no message for %.*s", (int)size, text);
         }
         free(exact);
     }
