@@ -25,7 +25,7 @@
 #define VERSION_ADVISED 0x020601ff /* librdkafka 2.6.1 */
 #define COMMITTED_TRUSTED_MS                                                                       \
     60000 /* markers never take this long; a topic may be made anew in this time */
-#define ADMIN_ANSWER_MS 5000       /* for facts that we can do without */
+#define ADMIN_ANSWER_MS 3000       /* for facts that we can do without */
 #define LOG_KAFKA_MESSAGE_MIN 1000 /* librdkafka's bounds of message.max.bytes */
 #define LOG_KAFKA_MESSAGE_MAX 1000000000
 
@@ -286,6 +286,12 @@ static void config_take(const rd_kafka_ConfigResource_t *resource, topic_config 
 static topic_config topic_config_ask(log_kafka_store *store, const char *name)
 {
     topic_config config = {0, false};
+    log_kafka_lock(store);
+    const bool silent = store->admin_silent;
+    log_kafka_unlock(store);
+    if (silent) {
+        return config;
+    }
     rd_kafka_t *rk = store->client.rk;
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
@@ -296,6 +302,12 @@ static topic_config topic_config_ask(log_kafka_store *store, const char *name)
     (void)rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_ANSWER_MS, text, sizeof(text));
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ADMIN_ANSWER_MS + 1000);
+    if (event == NULL || rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+        /* Not again: it would cost this long for every topic. */
+        log_kafka_lock(store);
+        store->admin_silent = true;
+        log_kafka_unlock(store);
+    }
     const rd_kafka_DescribeConfigs_result_t *result =
         event != NULL ? rd_kafka_event_DescribeConfigs_result(event) : NULL;
     if (result != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) {

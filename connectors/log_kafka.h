@@ -15,8 +15,9 @@
 #ifndef CONNECTORS_LOG_KAFKA_H
 #define CONNECTORS_LOG_KAFKA_H
 
-#define LIBRDKAFKA_TYPECHECKS 0 /* they are statement expressions, which -Wpedantic does not take  \
-                                 */
+#define LIBRDKAFKA_TYPECHECKS                                                                      \
+    0 /* they are statement expressions, which -Wpedantic does not take                            \
+       */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -85,6 +86,7 @@ struct log_kafka_store {
     log_kafka_client client; /* for questions; a consumer that reads nothing */
     pthread_mutex_t
         lock; /* topics, and the clients' failure texts; held for moments, never across a request */
+    bool admin_silent; /* a question about a topic's configuration was not answered */
     log_kafka_topic **topics;
     size_t topic_count;
     size_t topic_capacity;

@@ -365,6 +365,9 @@ static base_status topic_get(log_kafka_writer *writer, const schema_record *reco
     log_kafka_topic_facts facts;
     BASE_TRY(log_kafka_topic_get(writer->client.store, record->topic, refresh, &facts, error));
     if (topic != NULL) {
+        /* Also for librdkafka, which keeps refusing a topic that was once refused until it looks
+         * again. */
+        BASE_TRY(topic_warm(writer, topic->handle, error));
         topic->facts = facts;
         topic->known_at_ms = now_ms;
         return base_ok();
@@ -561,6 +564,7 @@ base_status log_kafka_writer_append(log_writer *base, const schema_record *recor
          * earlier ones is at fault; commit finds out. */
         writer->doomed = err == RD_KAFKA_RESP_ERR__STATE && !fatal(writer);
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR && !writer->doomed) {
+            topic->known_at_ms = 0;
             return produce_tell(writer, err, topic, error);
         }
     }

@@ -1,22 +1,22 @@
 /*
- * The Kafka backend on a real broker: what only Kafka has. What every log must do is in tests/conformance.
+ * The Kafka backend on a real broker: what only Kafka has. What every log must do is in
+ * tests/conformance.
  *
- * KAFKA_BOOTSTRAP names the broker (scripts/with-kafka); without it the test is skipped. The broker is to allow what no
- * ACL forbids (tests/kafka/server.properties).
+ * KAFKA_BOOTSTRAP names the broker (scripts/with-kafka); without it the test is skipped. The broker
+ * is to allow what no ACL forbids (tests/kafka/server.properties).
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #define LIBRDKAFKA_TYPECHECKS 0
 #include <librdkafka/rdkafka.h>
@@ -77,7 +77,8 @@ static void report_print(void *context, int level, const char *text)
     }
 }
 
-static log_store *store_open(const char *addresses, const log_setting *settings, size_t setting_count)
+static log_store *store_open(const char *addresses, const log_setting *settings,
+                             size_t setting_count)
 {
     char url[512];
     snprintf(url, sizeof(url), "kafka://%s", addresses);
@@ -91,7 +92,8 @@ static log_store *store_open(const char *addresses, const log_setting *settings,
     return store;
 }
 
-static void topic_create(log_store *store, const char *name, int32_t partitions, log_cleanup cleanup)
+static void topic_create(log_store *store, const char *name, int32_t partitions,
+                         log_cleanup cleanup)
 {
     const log_topic_options topic = {.name = base_slice_of(name),
                                      .partition_count = partitions,
@@ -122,7 +124,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static schema_record record_of(const char *topic, int32_t partition, const char *key, const char *value)
+static schema_record record_of(const char *topic, int32_t partition, const char *key,
+                               const char *value)
 {
     return (schema_record){.topic = base_slice_of(topic),
                            .partition = partition,
@@ -168,8 +171,8 @@ static void test_log_kafka__tells_where_nobody_answers(void **state)
     base_error error = {0};
     log_store *store = NULL;
     const int64_t start = now_ms();
-    assert_code(log_open(base_slice_of("kafka://127.0.0.1:1"), NULL, 700, &store, &error), BASE_UNREACHABLE,
-                &error);
+    assert_code(log_open(base_slice_of("kafka://127.0.0.1:1"), NULL, 700, &store, &error),
+                BASE_UNREACHABLE, &error);
     assert_non_null(strstr(error.text, "127.0.0.1:1"));
     assert_true(now_ms() - start < 5000);
     assert_null(store);
@@ -184,7 +187,8 @@ static void test_log_kafka__refuses_addresses_that_are_none(void **state)
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         base_error error = {0};
         log_store *store = NULL;
-        assert_code(log_open(base_slice_of(urls[i]), NULL, 100, &store, &error), BASE_BAD_INPUT, &error);
+        assert_code(log_open(base_slice_of(urls[i]), NULL, 100, &store, &error), BASE_BAD_INPUT,
+                    &error);
     }
 }
 
@@ -226,7 +230,8 @@ static void test_log_kafka__names_the_topic_that_cannot_be_created(void **state)
                                      .replication = 99,
                                      .retention_ms = -1,
                                      .retention_size = -1};
-    assert_code(log_topics_ensure(f->store, &topic, 1, TIMEOUT_MS, &f->error), BASE_REFUSED, &f->error);
+    assert_code(log_topics_ensure(f->store, &topic, 1, TIMEOUT_MS, &f->error), BASE_REFUSED,
+                &f->error);
     assert_non_null(strstr(f->error.text, name));
     assert_non_null(strstr(f->error.hint, "--create --topic"));
 }
@@ -243,7 +248,8 @@ static void test_log_kafka__the_end_is_behind_what_was_just_committed(void **sta
     log_writer *writer = writer_open(f, fresh_name("w", identity));
     log_reader *reader = NULL;
     assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error), &f->error);
+    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
+                &f->error);
     for (int i = 0; i < 50; i++) {
         char value[16];
         snprintf(value, sizeof(value), "%d", i);
@@ -253,7 +259,8 @@ static void test_log_kafka__the_end_is_behind_what_was_just_committed(void **sta
         assert_fine(log_writer_commit(writer, NULL, NULL, 0, &offset, NULL, &f->error), &f->error);
         int64_t begin = -1;
         int64_t end = -1;
-        assert_fine(log_range(f->store, base_slice_of(f->topic), 0, &begin, &end, &f->error), &f->error);
+        assert_fine(log_range(f->store, base_slice_of(f->topic), 0, &begin, &end, &f->error),
+                    &f->error);
         assert_true(end > offset);
         /* And a reader that has reached the end has read it. */
         int64_t position = 0;
@@ -266,7 +273,8 @@ static void test_log_kafka__the_end_is_behind_what_was_just_committed(void **sta
             for (size_t k = 0; k < count; k++) {
                 seen = seen || records[k].offset == offset;
             }
-            assert_false(base_failed(log_reader_position(reader, base_slice_of(f->topic), 0, &position)));
+            assert_false(
+                base_failed(log_reader_position(reader, base_slice_of(f->topic), 0, &position)));
         }
         assert_true(seen);
     }
@@ -371,8 +379,8 @@ static void test_log_kafka__a_topic_we_may_not_write_is_refused_by_index(void **
         }
         size_t refused = SIZE_MAX;
         base_error_clear(&f->error);
-        assert_code(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error), BASE_REFUSED,
-                    &f->error);
+        assert_code(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error),
+                    BASE_REFUSED, &f->error);
         assert_int_equal(refused, 3);
         assert_non_null(strstr(f->error.text, forbidden));
         base_error_clear(&f->error);
@@ -381,7 +389,8 @@ static void test_log_kafka__a_topic_we_may_not_write_is_refused_by_index(void **
     write_one(f, writer, 0, "after");
     log_reader *reader = NULL;
     assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error), &f->error);
+    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
+                &f->error);
     read_one(f, reader, "after");
     log_reader_close(reader);
     log_writer_close(writer);
@@ -394,10 +403,12 @@ static void topic_bound(const char *topic, const char *bytes)
     rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap(), text, sizeof(text));
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     assert_non_null(rk);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_ConfigResource_set_config(resource, "max.message.bytes", bytes);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_ALTERCONFIGS);
     rd_kafka_AlterConfigs(rk, &resource, 1, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, TIMEOUT_MS);
     assert_non_null(event);
@@ -443,7 +454,8 @@ static void test_log_kafka__a_topic_s_own_bound_is_kept(void **state)
     assert_fine(log_writer_append(writer, &small, &f->error), &f->error);
     assert_fine(log_writer_append(writer, &fits_no_more, &f->error), &f->error);
     size_t refused = SIZE_MAX;
-    assert_code(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error), BASE_TOO_LARGE, &f->error);
+    assert_code(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error), BASE_TOO_LARGE,
+                &f->error);
     assert_int_equal(refused, 1);
     base_error_clear(&f->error);
     /* And is known from then on. */
@@ -496,7 +508,8 @@ static void test_log_kafka__a_static_member_that_leaves_is_not_waited_for(void *
     log_member *second = member_join(f, group, "second");
     member_expect(f, second, LOG_MEMBER_ASSIGNED, 2);
     assert_true(now_ms() - start < 4000);
-    /* One that only stops is waited for: it comes back to what it had, and the other is not disturbed. */
+    /* One that only stops is waited for: it comes back to what it had, and the other is not
+     * disturbed. */
     log_member *third = member_join(f, group, "third");
     member_expect(f, second, LOG_MEMBER_REVOKED, 2);
     assert_fine(log_member_release(second, &f->error), &f->error);
@@ -543,7 +556,8 @@ static void test_log_kafka__a_second_process_with_our_identity_fences_us(void **
     const schema_record record = record_of(f->topic, 0, "k", "v");
     const log_position position = {base_slice_of(f->topic), 0, 1};
     assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
-    assert_code(log_writer_commit(writer, first, &position, 1, NULL, NULL, &f->error), BASE_REVOKED, &f->error);
+    assert_code(log_writer_commit(writer, first, &position, 1, NULL, NULL, &f->error), BASE_REVOKED,
+                &f->error);
     base_error_clear(&f->error);
     base_status status = base_ok();
     const int64_t deadline = now_ms() + TIMEOUT_MS;
@@ -556,7 +570,8 @@ static void test_log_kafka__a_second_process_with_our_identity_fences_us(void **
     assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
     assert_fine(log_writer_commit(writer, second, &position, 1, NULL, NULL, &f->error), &f->error);
     int64_t committed = 0;
-    assert_fine(log_member_position(second, base_slice_of(f->topic), 0, &committed, &f->error), &f->error);
+    assert_fine(log_member_position(second, base_slice_of(f->topic), 0, &committed, &f->error),
+                &f->error);
     assert_int_equal(committed, 1);
     log_member_close(first, false);
     log_member_close(second, true);
@@ -587,7 +602,8 @@ static void test_log_kafka__a_transaction_that_took_too_long_is_not_committed(vo
     write_one(f, writer, 0, "in time");
     log_reader *reader = NULL;
     assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error), &f->error);
+    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
+                &f->error);
     read_one(f, reader, "in time");
     log_reader_close(reader);
     log_writer_close(writer);
@@ -596,25 +612,29 @@ static void test_log_kafka__a_transaction_that_took_too_long_is_not_committed(vo
 int main(void)
 {
     if (bootstrap() == NULL) {
-        fprintf(stderr, "no Kafka: KAFKA_BOOTSTRAP is not set (scripts/with-kafka); skipped are tests of the broker\n");
+        fprintf(stderr, "no Kafka: KAFKA_BOOTSTRAP is not set (scripts/with-kafka); skipped are "
+                        "tests of the broker\n");
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_kafka__tells_where_nobody_answers),
         cmocka_unit_test(test_log_kafka__refuses_addresses_that_are_none),
         cmocka_unit_test(test_log_kafka__refuses_settings_that_would_break_promises),
-        cmocka_unit_test_setup_teardown(test_log_kafka__names_the_topic_that_cannot_be_created, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__the_end_is_behind_what_was_just_committed, setup,
+        cmocka_unit_test_setup_teardown(test_log_kafka__names_the_topic_that_cannot_be_created,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_kafka__the_end_is_behind_what_was_just_committed,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_kafka__a_lost_position_is_told_with_the_range,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log_kafka__a_topic_we_may_not_write_is_refused_by_index, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_kafka__a_topic_s_own_bound_is_kept, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__a_lost_position_is_told_with_the_range, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__a_topic_we_may_not_write_is_refused_by_index, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__a_topic_s_own_bound_is_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__a_static_member_that_leaves_is_not_waited_for, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__a_second_process_with_our_identity_fences_us, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_log_kafka__a_transaction_that_took_too_long_is_not_committed, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log_kafka__a_static_member_that_leaves_is_not_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log_kafka__a_second_process_with_our_identity_fences_us, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log_kafka__a_transaction_that_took_too_long_is_not_committed, setup, teardown),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
