@@ -1,5 +1,6 @@
 /* `troupe ls`: instances, as a table or as JSON lines. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/instance.h"
@@ -72,6 +73,14 @@ static void write_row(const ls *l, const row *r)
                  r->updated);
     cli_put(r->doing);
     (void)putchar('\n');
+}
+
+static int by_saga_and_key(const void *a, const void *b)
+{
+    const row *one = (const row *)a;
+    const row *two = (const row *)b;
+    const int order = base_slice_compare(one->saga, two->saga);
+    return order != 0 ? order : base_slice_compare(one->key, two->key);
 }
 
 /* The first rows say how wide the columns are; the others follow as they come. */
@@ -195,6 +204,9 @@ static cli_exit list(cli_session *session, const ls_options *o, const engine_fil
         base_error_clear(&error);
         const base_status status = engine_view_list(&view, filter, each, &l, &error);
         if (l.row_count > 0) {
+            if (l.widths[0] == 0) { /* all of them are here: people find them by key */
+                qsort(l.rows, l.row_count, sizeof(l.rows[0]), by_saga_and_key);
+            }
             write_rows(&l);
         }
         if (base_failed(status) && status.code != BASE_INTERRUPTED) {
@@ -245,7 +257,8 @@ const cli_command cli_ls = {
     .name = "ls",
     .summary = "instances: phase, age, what they wait for",
     .arguments = "",
-    .text = "Lists instances, by partition, then by saga and key, whether an engine runs or not.\n"
+    .text = "Lists instances, whether an engine runs or not; many (over 500), and --json, by "
+            "partition, then by saga and key.\n"
             "Exit code 0, also when there are none; 1 when no engine has ever run on this log.",
     .examples = "  troupe ls --phase running --older-than 1h\n"
                 "  troupe ls --stuck --json | jq -r .key\n",

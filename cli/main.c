@@ -6,7 +6,9 @@
 #include "cli/cli.h"
 
 static const cli_command *const commands[] = {
-    &cli_check, &cli_play, &cli_dev, &cli_run, &cli_deploy, &cli_emit, &cli_ls, &cli_show,
+    &cli_check,   &cli_play,   &cli_dev,   &cli_run,    &cli_deploy,  &cli_emit,
+    &cli_tail,    &cli_ls,     &cli_show,  &cli_replay, &cli_abort,   &cli_resolve,
+    &cli_suspend, &cli_resume, &cli_purge, &cli_verify, &cli_version,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -64,6 +66,16 @@ static cli_exit help_command(int argc, char **argv)
     return cli_end(CLI_OK);
 }
 
+/* A broken connection, or a reader that is gone, is an error of a call, not a death. */
+static void ignore_broken_pipes(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = SIG_IGN;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGPIPE, &action, NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -74,13 +86,15 @@ int main(int argc, char **argv)
         strcmp(argv[1], "-h") == 0) {
         return (int)help_command(argc, argv);
     }
+    if (strcmp(argv[1], "--version") == 0) {
+        return (int)cli_version.run(&cli_version, 1, argv + 1);
+    }
     const cli_command *command = command_named(argv[1]);
     if (command == NULL) {
         return (int)unknown_command(argv[1]);
     }
-    /* A broken connection or a reader that is gone is an error of a call, not a death. */
     if (command->keys != CLI_KEYS_NONE) {
-        (void)signal(SIGPIPE, SIG_IGN);
+        ignore_broken_pipes();
     }
     return (int)command->run(command, argc - 1, argv + 1);
 }

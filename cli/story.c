@@ -101,27 +101,6 @@ base_slice cli_story_input(const saga_entry *entry, const saga_plan *plan, base_
     return command_input(&entry->input.command, arena);
 }
 
-bool cli_story_refused(const saga_entry *entry)
-{
-    static const char *const notes[] = {"reason_needed", "no_such_outcome",   "no_such_step",
-                                        "not_stuck",     "already_suspended", "not_suspended",
-                                        "within_retain", "not_ended"};
-    for (int32_t i = 0; i < entry->effect_count; i++) {
-        const saga_effect *effect = &entry->effects[i];
-        if (effect->kind == SAGA_EFFECT_DEAD_LETTER ||
-            (effect->kind == SAGA_EFFECT_EMIT &&
-             base_slice_is(effect->name, "saga.cancel_refused"))) {
-            return true;
-        }
-        for (size_t k = 0; k < sizeof(notes) / sizeof(notes[0]); k++) {
-            if (effect->kind == SAGA_EFFECT_NOTE && base_slice_is(effect->name, notes[k])) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 /* ---- effects ---- */
 
 static base_slice joined(base_arena *arena, base_slice a, base_slice b)
@@ -221,21 +200,47 @@ static bool overtaken(const saga_entry *entry, int32_t at)
     return false;
 }
 
-/* "authorise done, reserve undone": where the steps that the entry moved stand after it. */
+static bool is_outcome(const saga_entry *entry, int32_t at)
+{
+    const saga_change *change = &entry->changes[at];
+    const bool f = change->kind == SAGA_CHANGE_F && f_is_news(change->number);
+    const bool u = change->kind == SAGA_CHANGE_U && u_is_news(change->number);
+    return (f || u) && !overtaken(entry, at);
+}
+
+/* Did an earlier step end the same way? Then it was told with that one. */
+static bool told_before(const saga_entry *entry, int32_t at)
+{
+    for (int32_t i = 0; i < at; i++) {
+        if (entry->changes[i].kind == entry->changes[at].kind &&
+            entry->changes[i].number == entry->changes[at].number && is_outcome(entry, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "authorise failed; capture, ship cancelled": where the steps that the entry moved stand after
+ * it. */
 static base_slice outcome(const saga_entry *entry, const saga_plan *plan, base_arena *arena)
 {
     base_slice text = {NULL, 0};
     for (int32_t i = 0; i < entry->change_count; i++) {
         const saga_change *change = &entry->changes[i];
-        const bool f = change->kind == SAGA_CHANGE_F && f_is_news(change->number);
-        const bool u = change->kind == SAGA_CHANGE_U && u_is_news(change->number);
-        if ((!f && !u) || overtaken(entry, i)) {
+        if (!is_outcome(entry, i) || told_before(entry, i)) {
             continue;
         }
-        const char *name =
-            f ? saga_f_name((saga_f)change->number) : saga_u_name((saga_u)change->number);
-        const base_slice step = step_name(change->step, plan);
-        text = joined(arena, text, base_arena_print(arena, "%.*s %s", BASE_SLICE_ARG(step), name));
+        base_slice names = {NULL, 0};
+        for (int32_t k = i; k < entry->change_count; k++) {
+            if (entry->changes[k].kind == change->kind &&
+                entry->changes[k].number == change->number && is_outcome(entry, k)) {
+                names = joined(arena, names, step_name(entry->changes[k].step, plan));
+            }
+        }
+        const char *state = change->kind == SAGA_CHANGE_F ? saga_f_name((saga_f)change->number)
+                                                          : saga_u_name((saga_u)change->number);
+        text = base_arena_print(arena, "%.*s%s%.*s %s", BASE_SLICE_ARG(text),
+                                text.size == 0 ? "" : "; ", BASE_SLICE_ARG(names), state);
     }
     return text;
 }

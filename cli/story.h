@@ -22,9 +22,6 @@ base_slice cli_story_timer(saga_timer_kind kind, int32_t step, const saga_plan *
  */
 base_slice cli_story_effect(const saga_effect *effect, const saga_plan *plan, base_arena *arena,
                             base_slice *details_out);
-/* Does a note say that an operator's command was refused? */
-bool cli_story_refused(const saga_entry *entry);
-
 typedef struct cli_story {
     cli_paint paint;
     base_slice time;  /* in front of the first line, blanks of its width before the others */
