@@ -245,6 +245,11 @@ static void zombie_writes_nothing(conformance *test, log_writer *writer, log_mem
         fail_msg("the zombie's commit ended with %s", base_status_name(status));
     }
     assert_int_equal(position_of(judge, orders, 0), -1);
+    /* Nor with the position of a topic that the group does not divide. */
+    const log_position source = {events, 0, 99};
+    const base_status again = log_writer_commit(writer, zombie, &source, 1, NULL, NULL, NULL);
+    assert_true(again.code == BASE_REVOKED || again.code == BASE_FENCED);
+    assert_int_equal(position_of(judge, events, 0), -1);
     log_reader *reader = conformance_reader_of(test, events, 1);
     conformance_silent(test, reader);
     log_reader_close(reader);
@@ -351,6 +356,30 @@ static void test_conformance__a_partition_is_not_given_on_before_it_is_released(
     log_member_close(b, true);
 }
 
+static void test_conformance__a_member_commits_no_position_of_anothers_partition(void **state)
+{
+    conformance *test = *state;
+    const base_slice topic = conformance_topic(test, "orders", PARTITIONS);
+    const base_slice events = conformance_topic(test, "events", 1);
+    const base_slice group = conformance_name(test, "group");
+    conformance_share share_a = {.count = 0};
+    conformance_share share_b = {.count = 0};
+    log_member *a = conformance_member(test, group, "a", topic, SESSION_MS);
+    log_member *b = conformance_member(test, group, "b", topic, SESSION_MS);
+    follow_two(test, a, &share_a, 2, b, &share_b, 2);
+    log_writer *writer = conformance_writer(test, "engine");
+    const log_position theirs = {topic, share_b.has[0] ? 0 : 3, 9};
+    conformance_put(writer, events, 0, "k", "not mine");
+    ENDS(BASE_REVOKED, log_writer_commit(writer, a, &theirs, 1, NULL, NULL, error));
+    assert_int_equal(position_of(b, topic, theirs.partition), -1);
+    log_reader *reader = conformance_reader_of(test, events, 1);
+    conformance_silent(test, reader);
+    log_reader_close(reader);
+    log_writer_close(writer);
+    log_member_close(a, true);
+    log_member_close(b, true);
+}
+
 static void test_conformance__positions_outlive_the_members(void **state)
 {
     conformance *test = *state;
@@ -387,6 +416,7 @@ int conformance_groups_run(void)
         CASE(a_replaced_member_commits_nothing),
         CASE(a_silent_member_loses_its_partitions_and_commits_nothing),
         CASE(a_partition_is_not_given_on_before_it_is_released),
+        CASE(a_member_commits_no_position_of_anothers_partition),
         CASE(positions_outlive_the_members),
     };
     return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
