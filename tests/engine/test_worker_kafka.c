@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/view.h"
+#include "tests/engine/kafka_proxy.h"
 #include "tests/engine/world.h"
 
 #define WAIT_MS 60000
@@ -14,6 +15,7 @@ static int rig_number;
 
 typedef struct rig {
     world w;
+    int64_t shift_ms; /* of what services date their answers with */
     char prefix[64];
     char topics[6][96]; /* of the users, each rig its own */
     char saga[4096];
@@ -92,7 +94,9 @@ static void rig_turn(rig *r)
             FINE(engine_worker_step(w->workers[k], 20, error));
         }
     }
+    w->now_ms += r->shift_ms;
     (void)world_serve(w);
+    w->now_ms -= r->shift_ms;
 }
 
 static size_t rig_active(const rig *r)
@@ -261,6 +265,222 @@ static void test_worker_kafka__answers_that_wait_beat_their_time_outs(void **sta
     world_close(&r.w);
 }
 
+/* Until the broker has removed all that a partition held. */
+static int64_t rig_wait_removed(rig *r, const char *topic)
+{
+    int64_t begin = 0;
+    int64_t end = 1;
+    const int64_t end_ms = real_now_ms() + WAIT_MS;
+    while (begin < end && real_now_ms() < end_ms) {
+        if (r->w.workers[0] != NULL) {
+            rig_turn(r);
+        }
+        FINE(log_range(r->w.store, base_slice_of(topic), 0, &begin, &end, error));
+    }
+    assert_int_equal(begin, end);
+    return end;
+}
+
+static void test_worker_kafka__a_position_that_the_broker_lost_stops_its_source(void **state)
+{
+    (void)state;
+    static rig r;
+    rig_open(&r, "1", "60s");
+    const log_topic_options options = {.name = base_slice_of(r.topics[PAYMENTS_EVENTS]),
+                                       .partition_count = 1,
+                                       .retention_ms = 3600000,
+                                       .retention_size = -1};
+    FINE(log_topics_ensure(r.w.store, &options, 1, 15000, error));
+    rig_ready(&r);
+    world_worker_open(&r.w, 0);
+    rig_wait_active(&r);
+    r.shift_ms = -7200000; /* answers that are older than their topic keeps */
+    rig_place(&r, "o1", "o1");
+    rig_wait_phase(&r, "o1", "completed");
+    const int64_t read_to = rig_wait_removed(&r, r.topics[PAYMENTS_EVENTS]);
+    assert_true(read_to > 0);
+    world_worker_close(&r.w, 0);
+    r.w.now_ms = real_now_ms() + r.shift_ms;
+    for (int i = 0; i < 3; i++) {
+        world_emit(&r.w, r.topics[PAYMENTS_EVENTS], "payment.noise", "o1", "{}");
+    }
+    assert_true(rig_wait_removed(&r, r.topics[PAYMENTS_EVENTS]) > read_to);
+    r.shift_ms = 0;
+    world_worker_open(&r.w, 0);
+    rig_wait_active(&r);
+    rig_place(&r, "o2", "o2");
+    const int64_t end_ms = real_now_ms() + 5000;
+    while (real_now_ms() < end_ms) {
+        rig_turn(&r);
+    }
+    /* Stock is heard, payments are not: nothing was skipped, and nothing else stands still. */
+    const saga_state *order = world_state(&r.w, "order", "o2");
+    assert_non_null(order);
+    assert_int_equal(order->steps[1].f, SAGA_F_DONE);
+    assert_int_equal(order->steps[0].f, SAGA_F_OPEN);
+    assert_int_equal(world_ask_count(&r.w, "payment.capture", "o2"), 0);
+    rig_check(&r);
+    world_close(&r.w);
+}
+
+/* ---- a broker of its own, that dies in the middle of commits ---- */
+
+static void shell(const char *command)
+{
+    const int result = system(command); /* NOLINT: names are ours */
+    assert_int_equal(result, 0);
+}
+
+/* A broker that nobody else uses. */
+typedef struct own_broker {
+    char directory[64];
+    char bootstrap[64];
+    char outer[256]; /* KAFKA_BOOTSTRAP as it was */
+} own_broker;
+
+/* before, scripts/kafka VERB DIRECTORY, after */
+static void broker_do(const own_broker *broker, const char *before, const char *verb,
+                      const char *after)
+{
+    char command[512];
+    (void)snprintf(command, sizeof(command), "%s'%s/scripts/kafka' %s '%s/b' %s", before,
+                   TEST_ROOT_DIR, verb, broker->directory, after);
+    shell(command);
+}
+
+static void broker_start(own_broker *broker)
+{
+    char command[512];
+    char line[256] = "";
+    memset(broker, 0, sizeof(*broker));
+    (void)snprintf(broker->directory, sizeof(broker->directory), "/tmp/troupe-broker-XXXXXX");
+    assert_non_null(mkdtemp(broker->directory));
+    (void)snprintf(command, sizeof(command), "'%s/scripts/kafka' start '%s/b' 2>/dev/null",
+                   TEST_ROOT_DIR, broker->directory);
+    FILE *output = popen(command, "r"); /* NOLINT: names are ours */
+    assert_non_null(output);
+    while (fgets(line, sizeof(line), output) != NULL &&
+           strncmp(line, "KAFKA_BOOTSTRAP=", 16) != 0) {
+    }
+    assert_int_equal(pclose(output), 0);
+    line[strcspn(line, "\n")] = '\0';
+    (void)snprintf(broker->bootstrap, sizeof(broker->bootstrap), "%.60s", line + 16);
+    (void)snprintf(broker->outer, sizeof(broker->outer), "%s", getenv("KAFKA_BOOTSTRAP"));
+    assert_int_equal(setenv("KAFKA_BOOTSTRAP", broker->bootstrap, 1), 0);
+}
+
+static void broker_end(const own_broker *broker)
+{
+    broker_do(broker, "", "stop", "--kill >/dev/null 2>&1");
+    char command[128];
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", broker->directory);
+    shell(command);
+    assert_int_equal(setenv("KAFKA_BOOTSTRAP", broker->outer, 1), 0);
+}
+
+static void check_orders(rig *r, int count)
+{
+    char key[16];
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof(key), "o%d", i);
+        rig_wait_phase(r, key, "completed");
+        assert_int_equal(world_ask_count(&r->w, "payment.authorise", key), 1);
+        assert_int_equal(world_ask_count(&r->w, "stock.reserve", key), 1);
+    }
+    print_message("begun anew %d times, republished %d times\n", r->w.anew, r->w.republished);
+}
+
+static void place_orders(rig *r, int first, int count)
+{
+    char key[16];
+    for (int i = first; i < first + count; i++) {
+        (void)snprintf(key, sizeof(key), "o%d", i);
+        rig_place(r, key, key);
+    }
+}
+
+static void test_worker_kafka__a_broker_that_dies_in_the_middle_of_commits(void **state)
+{
+    (void)state;
+    static rig r;
+    own_broker broker;
+    broker_start(&broker);
+    rig_open(&r, "3", "60s");
+    rig_ready(&r);
+    world_worker_open(&r.w, 0);
+    rig_wait_active(&r);
+    place_orders(&r, 0, 30);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 3; i++) {
+            rig_turn(&r);
+        }
+        broker_do(&broker, "", "stop", "--kill >/dev/null 2>&1");
+        broker_do(&broker, "(sleep 1; ", "start", ") >/dev/null 2>&1 &");
+        const int64_t end_ms = real_now_ms() + 4000;
+        while (real_now_ms() < end_ms) { /* the engine alone: services would only wait */
+            FINE(engine_worker_step(r.w.workers[0], 100, error));
+        }
+    }
+    check_orders(&r, 30);
+    rig_check(&r);
+    world_close(&r.w);
+    broker_end(&broker);
+}
+
+/* The broker tells its clients to come by the proxy. */
+static void broker_behind(const own_broker *broker, kafka_proxy *proxy)
+{
+    char command[512];
+    const char *colon = strrchr(broker->bootstrap, ':');
+    assert_non_null(colon);
+    proxy_start(proxy, (uint16_t)strtoul(colon + 1, NULL, 10));
+    broker_do(broker, "", "stop", ">/dev/null 2>&1");
+    (void)snprintf(
+        command, sizeof(command),
+        "sed -i 's/^advertised.listeners=.*/advertised.listeners=PLAINTEXT:\\/\\/127.0.0.1:%u/' "
+        "'%s/b/broker-1/server.properties'",
+        proxy->port, broker->directory);
+    shell(command);
+    broker_do(broker, "", "start", ">/dev/null 2>&1");
+    char bootstrap[64];
+    (void)snprintf(bootstrap, sizeof(bootstrap), "127.0.0.1:%u", proxy->port);
+    assert_int_equal(setenv("KAFKA_BOOTSTRAP", bootstrap, 1), 0);
+}
+
+static void test_worker_kafka__a_commit_whose_outcome_is_unknown(void **state)
+{
+    (void)state;
+    static rig r;
+    static kafka_proxy proxy;
+    static const proxy_mode modes[] = {PROXY_DELIVER_THEN_CUT, PROXY_CUT};
+    own_broker broker;
+    broker_start(&broker);
+    broker_behind(&broker, &proxy);
+    rig_open(&r, "2", "60s");
+    world_setting(&r.w, "transaction_timeout_ms", "3000");
+    rig_ready(&r);
+    world_worker_open(&r.w, 0);
+    rig_wait_active(&r);
+    for (int round = 0; round < 2; round++) {
+        place_orders(&r, round * 5, 5);
+        const int struck = atomic_load(&proxy.struck);
+        atomic_store(&proxy.mode, modes[round]);
+        const int64_t end_ms = real_now_ms() + WAIT_MS;
+        while (r.w.anew == round && real_now_ms() < end_ms) {
+            FINE(engine_worker_step(r.w.workers[0], 100, error));
+        }
+        assert_int_equal(atomic_load(&proxy.struck), struck + 1);
+        assert_int_equal(r.w.anew, round + 1);
+        atomic_store(&proxy.mode, PROXY_OPEN);
+        rig_wait_active(&r);
+        check_orders(&r, (round + 1) * 5);
+    }
+    rig_check(&r);
+    world_close(&r.w);
+    proxy_stop(&proxy);
+    broker_end(&broker);
+}
+
 static void test_worker_kafka__the_engines_log_says_what_it_was(void **state)
 {
     (void)state;
@@ -289,11 +509,15 @@ int main(void)
         (void)fprintf(stderr, "skipped: KAFKA_BOOTSTRAP is not set (scripts/with-kafka sets it)\n");
         return 77;
     }
+    cmocka_set_test_filter(getenv("TROUPE_TEST_FILTER"));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_worker_kafka__other_counts_and_keys_take_the_inbox),
         cmocka_unit_test(test_worker_kafka__two_workers_and_a_rebalance_in_the_middle),
         cmocka_unit_test(test_worker_kafka__a_paused_worker_that_wakes_counts_for_nothing),
         cmocka_unit_test(test_worker_kafka__answers_that_wait_beat_their_time_outs),
+        cmocka_unit_test(test_worker_kafka__a_position_that_the_broker_lost_stops_its_source),
+        cmocka_unit_test(test_worker_kafka__a_broker_that_dies_in_the_middle_of_commits),
+        cmocka_unit_test(test_worker_kafka__a_commit_whose_outcome_is_unknown),
         cmocka_unit_test(test_worker_kafka__the_engines_log_says_what_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
