@@ -187,6 +187,8 @@ static void test_avsc__fingerprints_are_those_of_the_schemas(void **state)
     assert_fingerprint(*state, SCHEMAS "troupe.journal.avsc", SCHEMA_FINGERPRINT_JOURNAL);
     assert_fingerprint(*state, SCHEMAS "troupe.snapshot.avsc", SCHEMA_FINGERPRINT_SNAPSHOT);
     assert_fingerprint(*state, SCHEMAS "troupe.definition.avsc", SCHEMA_FINGERPRINT_DEFINITION);
+    assert_fingerprint(*state, SCHEMAS "troupe.aside.avsc", SCHEMA_FINGERPRINT_ASIDE);
+    assert_fingerprint(*state, SCHEMAS "troupe.parked.avsc", SCHEMA_FINGERPRINT_PARKED);
 }
 
 static void test_avsc__values_are_the_same_record_everywhere(void **state)
