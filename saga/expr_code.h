@@ -61,7 +61,6 @@ typedef enum saga_op {
     SAGA_OP_MAP,        /* dst = map of c pairs of operands at b */
     SAGA_OP_STRING,     /* dst = c parts of operands at b, formatted by sub */
     SAGA_OP_CALL,       /* dst = native sub of a with b, c */
-    SAGA_OP_OLD,        /* dst = getpath(a; b), to be shown to an expression; owner in save c */
     SAGA_OP_NEW,        /* dst = setpath(dst; a; b); owner in save c */
     SAGA_OP_ERROR,      /* raise a */
     SAGA_OP_LIMIT,      /* dst = how many more of a; back when none */
@@ -134,9 +133,10 @@ typedef struct saga_fork {
 } saga_fork;
 
 /* What an assignment in progress has copied already, by depth of its paths: `.lines[].qty += 1`
- * copies the list of lines once, not once a line. Block n is the list or map at depth n as this
- * assignment made it, which nobody else holds; those before it lead to it. Once one is shown to an
- * expression, which may keep it, all are forgotten. */
+ * copies the list of lines once, not once a line. Block n is the list or map at depth n of the
+ * newest path as this assignment made it; nobody else holds it, and those before it lead to it. An
+ * expression that is shown a block (the old value at a path) can keep it only in what is then put
+ * at that very path, and with that the blocks from there on are forgotten. */
 #define SAGA_OWNER_DEPTH_MAX 8
 typedef struct saga_owner {
     const void *blocks[SAGA_OWNER_DEPTH_MAX];
@@ -348,19 +348,19 @@ base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
     X(KEYS_UNSORTED, keys_unsorted)                                                                \
     X(HAS, has)                                                                                    \
     X(CONTAINS, contains)                                                                          \
-    X(ADD, add_all) X(FLATTEN, flatten) X(MIN, min) X(MAX, max) X(MIN_BY, min_by)                  \
-        X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)                  \
-            X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith)                    \
-                X(LTRIMSTR, ltrimstr) X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim)          \
-                    X(RTRIM, rtrim) X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase)   \
-                        X(UPCASE, upcase) X(TOSTRING, tostring) X(TONUMBER, tonumber)              \
-                            X(TYPE, type) X(TOJSON, tojson) X(FROMJSON, fromjson)                  \
-                                X(TO_ENTRIES, to_entries) X(REVERSE, reverse) X(FLOOR, floor)      \
-                                    X(CEIL, ceil) X(ROUND, round) X(FABS, fabs) X(TRUNC, trunc)    \
-                                        X(TODATE, todate) X(FROMDATE, fromdate)                    \
-                                            X(GETPATH, getpath) X(SETPATH, setpath)                \
-                                                X(DELPATHS, delpaths) X(EXPLODE, explode)          \
-                                                    X(IMPLODE, implode) X(TOBOOLEAN, toboolean)
+    X(ADD, add_all)                                                                                \
+    X(FLATTEN, flatten)                                                                            \
+    X(MIN, min) X(MAX, max) X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by)  \
+        X(GROUP_BY, group_by) X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith)  \
+            X(LTRIMSTR, ltrimstr) X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim)              \
+                X(RTRIM, rtrim) X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase)       \
+                    X(UPCASE, upcase) X(TOSTRING, tostring) X(TONUMBER, tonumber) X(TYPE, type)    \
+                        X(TOJSON, tojson) X(FROMJSON, fromjson) X(TO_ENTRIES, to_entries)          \
+                            X(REVERSE, reverse) X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round)      \
+                                X(FABS, fabs) X(TRUNC, trunc) X(TODATE, todate)                    \
+                                    X(FROMDATE, fromdate) X(GETPATH, getpath) X(SETPATH, setpath)  \
+                                        X(DELPATHS, delpaths) X(EXPLODE, explode)                  \
+                                            X(IMPLODE, implode) X(TOBOOLEAN, toboolean)
 
 typedef enum saga_native {
 #define X(name, function) SAGA_NATIVE_##name,

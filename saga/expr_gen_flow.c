@@ -594,13 +594,7 @@ static int32_t computed(saga_generator *gen, const saga_frame *frame, int32_t ol
 static base_status update_old(saga_generator *gen, saga_frame *frame, int32_t from, uint8_t step)
 {
     const int32_t old = saga_register(gen);
-    if (step == UPDATE_FIRST) {
-        const uint32_t number =
-            saga_emit(gen, SAGA_OP_OLD, old, from, frame->keep[KEEP_PATH], NONE);
-        saga_instr_at(gen, number)->c = frame->keep[KEEP_SAVE];
-    } else {
-        (void)saga_emit_call(gen, SAGA_NATIVE_GETPATH, old, from, frame->keep[KEEP_PATH], NONE);
-    }
+    (void)saga_emit_call(gen, SAGA_NATIVE_GETPATH, old, from, frame->keep[KEEP_PATH], NONE);
     if (frame->node->kind == SAGA_NODE_UPDATE) {
         frame->keep[KEEP_MARK] = saga_register(gen);
         (void)saga_emit(gen, SAGA_OP_MARK, frame->keep[KEEP_MARK], NONE, NONE, NONE);

@@ -323,23 +323,6 @@ static base_status string_make(saga_machine *machine, const saga_instr *instr)
     return base_ok();
 }
 
-/* What stands where an assignment is about to write. A list or map that the assignment made is
- * shared from now on. */
-static base_status assign_old(saga_machine *machine, const saga_instr *instr)
-{
-    base_value old;
-    BASE_TRY(saga_path_get(machine, saga_operand(machine, instr->a),
-                           saga_operand(machine, instr->b), &old));
-    saga_owner *owner = &machine->saves[instr->c].owner;
-    const void *block = old.kind == BASE_LIST ? (const void *)old.items : (const void *)old.members;
-    for (size_t i = 0; saga_is_container(&old) && i < owner->count; i++) {
-        if (owner->blocks[i] == block) {
-            owner->count = 0;
-        }
-    }
-    machine->registers[instr->dst] = old;
-    return base_ok();
-}
 /* ---- all of them ---- */
 static base_status into(saga_machine *machine, int32_t dst, base_status status,
                         const base_value *value)
@@ -399,8 +382,6 @@ base_status saga_run_plain(saga_machine *machine, const saga_instr *instr)
                                              saga_operand(machine, instr->b),
                                              saga_operand(machine, instr->c), &value),
                     &value);
-    case SAGA_OP_OLD:
-        return assign_old(machine, instr);
     case SAGA_OP_NEW:
         return into(machine, instr->dst,
                     saga_path_set(machine, &machine->registers[instr->dst],

@@ -19,8 +19,9 @@
 static const saga_expr *compile(const char *text, base_arena *arena)
 {
     const saga_expr *expr = NULL;
-    if (base_failed(saga_expr_compile(base_slice_of(text), NULL, 0, arena, &expr, NULL)))
+    if (base_failed(saga_expr_compile(base_slice_of(text), NULL, 0, arena, &expr, NULL))) {
         abort();
+    }
     return expr;
 }
 
@@ -34,10 +35,11 @@ static bool convert(const saga_expr *expr, const base_value *value, base_arena *
 static void print_json(const saga_expr *tojson, const base_value *value, base_arena *arena)
 {
     base_value text;
-    if (convert(tojson, value, arena, &text))
+    if (convert(tojson, value, arena, &text)) {
         printf("%.*s\n", BASE_SLICE_ARG(base_value_slice(&text)));
-    else
+    } else {
         printf("(no JSON)\n");
+    }
 }
 
 static void run(base_slice program, const base_value *input, const saga_expr *tojson,
@@ -55,8 +57,9 @@ static void run(base_slice program, const base_value *input, const saga_expr *to
     size_t count = 0;
     const base_status status = saga_expr_eval_all(expr, input, NULL, (saga_expr_limits){0},
                                                   OUTPUT_MAX, arena, &outputs, &count, &error);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         print_json(tojson, &outputs[i], arena);
+    }
     if (!base_failed(status)) {
         printf("-- ok\n");
         return;
@@ -86,10 +89,11 @@ int main(void)
         const base_value program_text = base_value_text(program_line);
         const base_value input_text = base_value_text(input_line);
         if (convert(fromjson, &program_text, &arena, &program) &&
-            convert(fromjson, &input_text, &arena, &input))
+            convert(fromjson, &input_text, &arena, &input)) {
             run(base_value_slice(&program), &input, tojson, &arena);
-        else
+        } else {
             printf("-- refused (bad line)\n");
+        }
         base_arena_reset(&arena);
     }
     base_arena_deinit(&arena);

@@ -507,8 +507,7 @@ static void test_expr__steps_are_bounded(void **state)
         "[limit(1000000; range(100000000))] | sort | length",
         "(\"a\" * 1000000) as $s | $s | contains((\"a\" * 500000) + \"b\")",
         "(\"a\" * 1000000) as $s | [range(1000) | $s] | sort | length",
-        "(\"a\" * 1000000) as $s | [limit(100000; range(100000) | select($s == $s + \"b\" or $s < "
-        "$s))] | length"};
+        "(\"a\" * 1000000) as $s | [limit(100000; range(100000) | select($s < $s))]"};
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
         base_value value;
         const base_status status = eval(w, TEXTS[i], "null", &value);
