@@ -545,6 +545,16 @@ static void human_skip(work *w, int32_t index)
     human_end(w, index, SAGA_F_SKIPPED);
 }
 
+static void human(work *w, int32_t index, saga_f_action action)
+{
+    if (action == SAGA_F_DO_HUMAN_RETRY)
+        human_retry(w, index);
+    else if (action == SAGA_F_DO_HUMAN_SKIP)
+        human_skip(w, index);
+    else
+        human_end(w, index, SAGA_F_FAILED);
+}
+
 /* ---- the table's actions ---- */
 
 static void perform(work *w, int32_t step, saga_f_action action, int32_t try_number)
@@ -553,8 +563,9 @@ static void perform(work *w, int32_t step, saga_f_action action, int32_t try_num
     case SAGA_F_DO_IGNORE:
         return;
     case SAGA_F_DO_NOTE:
+    case SAGA_F_DO_VERDICT:
         verdict(w, step, try_number);
-        work_note(w, step, "no_change");
+        work_note(w, step, action == SAGA_F_DO_NOTE ? "no_change" : "older_try");
         return;
     case SAGA_F_DO_REJECT:
         work_note(w, step, "not_stuck");
@@ -573,10 +584,6 @@ static void perform(work *w, int32_t step, saga_f_action action, int32_t try_num
         return;
     case SAGA_F_DO_FAIL:
         fail(w, step, try_number);
-        return;
-    case SAGA_F_DO_VERDICT:
-        verdict(w, step, try_number);
-        work_note(w, step, "older_try");
         return;
     case SAGA_F_DO_VERDICT_LATE:
         verdict_late(w, step, try_number);
@@ -611,13 +618,9 @@ static void perform(work *w, int32_t step, saga_f_action action, int32_t try_num
         drain(w, step);
         return;
     case SAGA_F_DO_HUMAN_RETRY:
-        human_retry(w, step);
-        return;
     case SAGA_F_DO_HUMAN_SKIP:
-        human_skip(w, step);
-        return;
     case SAGA_F_DO_HUMAN_FAIL:
-        human_end(w, step, SAGA_F_FAILED);
+        human(w, step, action);
         return;
     case SAGA_F_DO_EMPTY:
     case SAGA_F_ACTION_COUNT:
