@@ -275,6 +275,9 @@ static void conf_defaults(const log_kafka_store *store, rd_kafka_type_t type, rd
         log_kafka_conf_default(store, conf, "queued.max.messages.kbytes", "32768");
     } else {
         log_kafka_conf_default(store, conf, "linger.ms", "1");
+        /* The first requests of a transaction are refused while the markers of the one before are
+         * being written. */
+        log_kafka_conf_default(store, conf, "retry.backoff.ms", "10");
         log_kafka_conf_default(store, conf, "compression.codec", "lz4");
     }
 }
