@@ -7,6 +7,7 @@ troupe=$1
 RANDOM=${2:-$$}
 echo "seed ${2:-$$}"
 count=40
+[ -x "$troupe" ] || { echo "error: no program \"$troupe\"" >&2 && exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
 saga=$root/examples/order-fulfilment/order-fulfilment.saga.yaml
 programs=$(dirname "$troupe")/examples/order-fulfilment
@@ -45,8 +46,8 @@ emit() { # ORDER
         \"lines\":[{\"sku\":\"a\",\"qty\":1}]}" >/dev/null
 }
 for i in $(seq "$count"); do
-    for _ in $(seq 50); do
-        if emit "o$i" 2>>"$folder/emit.log"; then break; fi
+    until emit "o$i" 2>>"$folder/emit.log"; do
+        [ $SECONDS -lt 60 ] || { tail -n 1 "$folder/emit.log" >&2 && exit 1; }
         sleep 0.2
     done
     if [ $((i % 2)) -eq 0 ]; then
