@@ -12,8 +12,8 @@
  *   emit.c     troupe_emit: a queue and a thread that sends
  *
  * Three threads at the most: the caller's, the keeper, the sender. The sender shares the store
- * alone. Caller and keeper share the member, the batch and `watch`, all under `lock`; the caller
- * holds it all the time but while a handler is at work and while it waits for records.
+ * alone. Caller and keeper share the member, the batch and `watch`, all under `lock`, which the loop
+ * lets go of only while a handler is at work.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
