@@ -7,13 +7,13 @@
  *   context.c  what a handler may call; path.c: members of JSON data
  *   batch.c    what handlers answered and how far they got: one transaction
  *   member.c   handlers, membership, partitions
- *   run.c      the loop: reading, calling handlers; keeper.c: the thread that minds a
- *              handler that takes long
+ *   run.c      the loop: reading, calling handlers
+ *   keeper.c   the thread that minds a handler that takes long
  *   emit.c     troupe_emit: a queue and a thread that sends
  *
  * Three threads at the most: the caller's, the keeper, the sender. The sender shares the store
- * alone. Caller and keeper share the member, the batch and `watch`, all under `lock`, which the loop
- * lets go of only while a handler is at work.
+ * alone. Caller and keeper share the member, the batch and `watch`, all under `lock`, which the
+ * loop lets go of only while a handler is at work.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
