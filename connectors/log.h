@@ -152,7 +152,8 @@ base_status log_member_open(log_store *store, const log_member_options *options,
  * leave is true). */
 void log_member_close(log_member *member, bool leave);
 /* The next change, waiting up to timeout_ms. To be called at least once a second: it also says that
- * we live. FENCED: another process joined with our identity. */
+ * we live. FENCED: another process joined with our identity. Of class RETRY (BUSY: the local log's
+ * file; UNREACHABLE): nothing has changed, poll again. */
 base_status log_member_poll(log_member *member, int32_t timeout_ms, log_member_event *event_out,
                             base_error *error) BASE_MUST_USE;
 /* The revoked or lost partitions of the last event are let go. */

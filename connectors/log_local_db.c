@@ -233,6 +233,11 @@ static int handle_open(local_db *db, bool read_only)
 {
     const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
     if (!read_only) {
+        /* For its owner alone, whatever the umask; -wal and -shm take after it. */
+        const int made = open(db->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (made >= 0) {
+            (void)close(made);
+        }
         return sqlite3_open_v2(db->path, &db->handle,
                                flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     }

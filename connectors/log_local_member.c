@@ -408,7 +408,7 @@ static base_status member_glance(local_member *member, bool *due_out, int64_t *q
 static base_status member_took(local_member *member, log_member_event_kind kind,
                                log_member_event *event_out, base_error *error)
 {
-    if (kind == LOG_MEMBER_NOTHING || (kind == LOG_MEMBER_LOST && member->pending == kind)) {
+    if (kind == LOG_MEMBER_NOTHING) {
         return base_ok();
     }
     if (kind == LOG_MEMBER_ASSIGNED) {
@@ -429,6 +429,10 @@ static base_status member_look(local_member *member, int64_t *quiet_ms_out,
     log_member_event_kind kind = LOG_MEMBER_NOTHING;
     if (member->fenced) {
         return fenced(member, error);
+    }
+    if (member->pending == LOG_MEMBER_LOST) { /* there is nothing to renew before the release */
+        *quiet_ms_out = member->store->poll_ms;
+        return base_ok();
     }
     BASE_TRY(member_glance(member, &due, quiet_ms_out, error));
     if (!due) {

@@ -90,6 +90,8 @@ static void test_log_local__the_directory_is_made_for_its_owner_alone(void **sta
     log_store *store = local_open_with(test, "");
     assert_int_equal(stat(test->directory, &entry), 0);
     assert_int_equal(entry.st_mode & 0777, 0700);
+    assert_int_equal(stat(test->database, &entry), 0);
+    assert_int_equal(entry.st_mode & 0777, 0600);
     log_close(store);
 }
 
