@@ -26,11 +26,11 @@
 
 #include "saga/decide.h"
 #include "schemas/saga_file.h"
+#include "tests/core/generator.h"
 
-#define STEP_MAX 12
+#define STEP_MAX GENERATOR_STEP_MAX
 #define MESSAGE_MAX 4096
 #define INPUT_MAX 3000
-#define TEXT_SIZE 16384
 
 typedef struct message {
     int64_t at;
@@ -78,146 +78,17 @@ typedef struct world {
 
 static uint64_t draw(world *w)
 {
-    /* xorshift64* (Vigna 2016) */
-    w->random ^= w->random >> 12;
-    w->random ^= w->random << 25;
-    w->random ^= w->random >> 27;
-    return w->random * UINT64_C(2685821657736338717);
+    return generator_draw(&w->random);
 }
 
 static uint32_t below(world *w, uint32_t bound)
 {
-    return (uint32_t)((draw(w) >> 33) % bound);
+    return generator_below(&w->random, bound);
 }
 
 static bool chance(world *w, uint32_t percent)
 {
-    return below(w, 100) < percent;
-}
-
-/* ---- drawing a saga ---- */
-
-typedef struct writer {
-    char text[TEXT_SIZE];
-    size_t size;
-} writer;
-
-static void put(writer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put(writer *out, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    out->size += (size_t)vsnprintf(out->text + out->size, TEXT_SIZE - out->size, format, arguments);
-    va_end(arguments);
-    assert_true(out->size < TEXT_SIZE);
-}
-
-/* A condition over the layer before: all, any or n of its steps, by step or by event. */
-static void put_condition(world *w, writer *out, int32_t first, int32_t count)
-{
-    const bool by_event = chance(w, 50);
-    const uint32_t kind = below(w, 3);
-    char names[256] = "";
-    for (int32_t i = 0; i < count; i++) {
-        char name[32];
-        (void)snprintf(name, sizeof(name), "%s\"s%d%s\"", i == 0 ? "" : ",", (int)(first + i),
-                       by_event ? ".ok" : "");
-        (void)strncat(names, name, sizeof(names) - strlen(names) - 1);
-    }
-    put(out, ",\"%s\":", by_event ? "when" : "after");
-    if (kind == 0 || count == 1)
-        put(out, "[%s]", names);
-    else if (kind == 1)
-        put(out, "{\"any\":[%s]}", names);
-    else
-        put(out, "{\"need\":%u,\"of\":[%s]}", 1 + below(w, (uint32_t)count), names);
-}
-
-typedef enum kind { BEFORE_PIVOT, PIVOT, AFTER_PIVOT } kind;
-
-static void put_step(world *w, writer *out, int32_t index, kind k, int32_t first, int32_t count)
-{
-    const bool reacts = k == BEFORE_PIVOT && chance(w, 15);
-    const bool optional = k != PIVOT && chance(w, 15);
-    put(out, "%s\"s%d\":{\"service\":\"a\",\"emits\":\"s%d.ok\"", index == 0 ? "" : ",", (int)index,
-        (int)index);
-    if (!reacts)
-        put(out, ",\"ask\":\"s%d.ask\",\"with\":\"{n: .n}\"", (int)index);
-    if (count > 0)
-        put_condition(w, out, first, count);
-    if (k == PIVOT)
-        put(out, ",\"pivot\":true,\"undo\":\"never\",\"fails\":\"s%d.no\",\"retry\":\"forever\"",
-            (int)index);
-    if (k == AFTER_PIVOT)
-        put(out, ",\"undo\":\"none\",\"retry\":\"forever\"");
-    if (k == BEFORE_PIVOT) {
-        put(out,
-            ",\"fails\":\"s%d.no\",\"undo\":{\"ask\":\"s%d.undo\",\"emits\":\"s%d.undone\","
-            "\"fails\":\"s%d.stays\"",
-            (int)index, (int)index, (int)index, (int)index);
-        if (chance(w, 30))
-            put(out, ",\"retry\":%u", below(w, 3));
-        if (chance(w, 30))
-            put(out, ",\"with\":\"{out: $steps.s%d.out, why: $saga.cause}\"", (int)index);
-        put(out, "}");
-        if (chance(w, 60))
-            put(out, ",\"retry\":%u", below(w, 3));
-        if (chance(w, 10))
-            put(out, ",\"if\":\".n %% 2 == 0\"");
-        if (chance(w, 20))
-            put(out, ",\"set\":\".s%d = $event.data\"", (int)index);
-        if (chance(w, 10))
-            put(out, ",\"late\":\"accept\"");
-    }
-    if (optional)
-        put(out, ",\"optional\":true");
-    put(out, ",\"timeout\":\"%us\"}", 1 + below(w, 20));
-}
-
-static int32_t draw_saga(world *w, writer *out)
-{
-    static const char *const orders[] = {"causal", "reverse", "parallel"};
-    const bool pivot = chance(w, 50);
-    int32_t index = 0;
-    int32_t first = 0;
-    int32_t count = 0;
-    put(out,
-        "{\"saga\":\"p\",\"version\":1,\"keys\":{\"k\":\"string\"},\"services\":{\"a\":{\"sticky\":"
-        "true}},\"undo_order\":\"%s\","
-        "\"defaults\":{\"key\":{\"k\":\".data.k\"}},"
-        "\"events\":{\"go\":{\"from\":\"a\"},\"stop\":{\"from\":\"a\"}},\"start\":{\"when\":\"go\"}"
-        ","
-        "\"abort\":[{\"when\":\"stop\"}],\"stuck\":{\"after\":\"2m\"},\"steps\":{",
-        orders[below(w, 3)]);
-    const int32_t layers = 1 + (int32_t)below(w, 3);
-    for (int32_t layer = 0; layer < layers; layer++) {
-        const int32_t width = 1 + (int32_t)below(w, 3);
-        const int32_t start = index;
-        for (int32_t i = 0; i < width; i++)
-            put_step(w, out, index++, BEFORE_PIVOT, first, count);
-        first = start;
-        count = width;
-    }
-    if (pivot) {
-        /* After every step before it, whatever its end, so that nothing fallible overlaps it
-         * (E310). */
-        put(out,
-            ",\"s%d\":{\"service\":\"a\",\"emits\":\"s%d.ok\",\"fails\":\"s%d.no\",\"ask\":\"s%d."
-            "ask\",\"pivot\":true,"
-            "\"undo\":\"never\",\"retry\":\"forever\",\"timeout\":\"5s\",\"after\":[",
-            (int)index, (int)index, (int)index, (int)index);
-        for (int32_t i = 0; i < index; i++)
-            put(out, "%s{\"over\":\"s%d\"}", i == 0 ? "" : ",", (int)i);
-        put(out, "]}");
-        first = index++;
-        count = 1;
-        const int32_t width = (int32_t)below(w, 3);
-        for (int32_t i = 0; i < width; i++)
-            put_step(w, out, index++, AFTER_PIVOT, first, count);
-    }
-    put(out, "},\"ends\":{\"completed\":{\"emit\":\"end.ok\"},\"compensated\":{\"emit\":\"end."
-             "back\",\"with\":\"$saga.cause\"}}}");
-    return index;
+    return generator_chance(&w->random, percent);
 }
 
 /* ---- the network ---- */
@@ -525,7 +396,7 @@ static void check_rebuilt(world *w)
 
 static saga_phase run(world *w, uint64_t seed, bool story)
 {
-    writer text = {.size = 0};
+    generator_text text = {.size = 0};
     saga_definition definition;
     saga_findings findings;
     memset(w, 0, sizeof(*w));
@@ -536,7 +407,7 @@ static saga_phase run(world *w, uint64_t seed, bool story)
     base_arena_init(&w->rebuilt_arena, BASE_ARENA_SIZE_DEFAULT_MAX);
     base_arena_init(&w->scratch, BASE_ARENA_SIZE_DEFAULT_MAX);
     (void)draw(w);
-    (void)draw_saga(w, &text);
+    (void)generator_saga(&w->random, "p", &text);
     w->success_percent = 40 + below(w, 61);
     w->lost_percent = below(w, 30);
     w->dup_percent = below(w, 30);
