@@ -283,7 +283,7 @@ void engine_batch_committed(engine_batch *batch, engine_context *context)
         }
     }
     total->records += counted->records;
-    total->batches++;
+    total->batches += batch->out_count > 0 ? 1 : 0;
     total->entries += counted->entries;
     total->timers += counted->timers;
     total->published += counted->published;

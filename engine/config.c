@@ -508,6 +508,20 @@ static base_slice environment_key(base_slice name, char *buffer, size_t buffer_s
     return base_slice_make(buffer, used);
 }
 
+/* Not the configuration's: the file's name, and what the repository's scripts and tests understand.
+ */
+static bool is_elsewheres(base_slice name)
+{
+    static const char *const names[] = {"CONFIG", "REQUIRE",     "REQUIRE_KAFKA",
+                                        "KEEP",   "KAFKA_CACHE", "KAFKA_BROKERS"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (base_slice_is(name, names[i])) {
+            return true;
+        }
+    }
+    return has_prefix(name, "TEST_");
+}
+
 base_status engine_config_environment(engine_config *config, char *const *environment,
                                       base_error *error)
 {
@@ -519,7 +533,7 @@ base_status engine_config_environment(engine_config *config, char *const *enviro
             continue;
         }
         const base_slice name = {line.data + mark.size, (size_t)(equals - line.data) - mark.size};
-        if (base_slice_is(name, "CONFIG") || has_prefix(name, "TEST_")) {
+        if (is_elsewheres(name)) {
             continue;
         }
         char buffer[256];

@@ -26,7 +26,8 @@ typedef enum engine_holding_phase {
     ENGINE_HOLDING_CLAIM,
     ENGINE_HOLDING_READBACK,
     ENGINE_HOLDING_PROOF,
-    ENGINE_HOLDING_ACTIVE
+    ENGINE_HOLDING_ACTIVE,
+    ENGINE_HOLDING_FAILED /* its journal cannot be read: told; left alone until it is given anew */
 } engine_holding_phase;
 
 typedef struct engine_holding {

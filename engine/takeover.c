@@ -27,9 +27,10 @@ void engine_holding_free(engine_holding *holding)
     }
 }
 
-static bool in_takeover(const engine_holding *holding)
+bool engine_takeover_waits(const engine_holding *holding)
 {
-    return holding != NULL && holding->phase != ENGINE_HOLDING_ACTIVE;
+    return holding != NULL && holding->phase != ENGINE_HOLDING_ACTIVE &&
+           holding->phase != ENGINE_HOLDING_FAILED;
 }
 
 /* The topic that a holding reads in its phase; empty: none. */
@@ -45,6 +46,7 @@ static base_slice topic_read(const engine_context *context, engine_holding_phase
     case ENGINE_HOLDING_CLAIM:
     case ENGINE_HOLDING_PROOF:
     case ENGINE_HOLDING_ACTIVE:
+    case ENGINE_HOLDING_FAILED:
         break;
     }
     return (base_slice){NULL, 0};
@@ -169,8 +171,26 @@ static base_status advance_reading(engine_context *context, engine_holding *hold
     case ENGINE_HOLDING_CLAIM:
     case ENGINE_HOLDING_PROOF:
     case ENGINE_HOLDING_ACTIVE:
+    case ENGINE_HOLDING_FAILED:
         break;
     }
+    return base_ok();
+}
+
+/* What cannot be read stays so: this partition is left alone, the others go on. */
+static base_status advance(engine_context *context, engine_holding *holding, log_reader *reader,
+                           base_error *error)
+{
+    base_error reason;
+    base_error_clear(&reason);
+    const base_status status = advance_reading(context, holding, reader, &reason);
+    if (base_status_class(status) != BASE_CLASS_INPUT) {
+        return base_failed(status) ? base_error_set(error, status.code, "%s", reason.text) : status;
+    }
+    engine_takeover_stop(context, holding, reader);
+    holding->phase = ENGINE_HOLDING_FAILED;
+    engine_log_failure(&context->logger, ENGINE_LOG_ERROR, "a partition cannot be taken over",
+                       status, &reason);
     return base_ok();
 }
 
@@ -182,7 +202,8 @@ static base_status read_some(engine_context *context, engine_holding *const *hol
     BASE_TRY(log_reader_poll(reader, timeout_ms, RECORD_MAX, &records, &record_count, error));
     for (size_t i = 0; i < record_count; i++) {
         const int32_t partition = records[i].partition;
-        if (partition >= 0 && (size_t)partition < count && in_takeover(holdings[partition])) {
+        if (partition >= 0 && (size_t)partition < count &&
+            engine_takeover_waits(holdings[partition])) {
             BASE_TRY(take_record(context, holdings[partition], &records[i], error));
         }
     }
@@ -298,16 +319,16 @@ base_status engine_takeover_step(engine_context *context, engine_holding *const 
 {
     bool reading = false;
     for (size_t i = 0; i < count; i++) {
-        if (in_takeover(holdings[i])) {
-            BASE_TRY(advance_reading(context, holdings[i], reader, error));
+        if (engine_takeover_waits(holdings[i])) {
+            BASE_TRY(advance(context, holdings[i], reader, error));
             reading = reading || topic_read(context, holdings[i]->phase).data != NULL;
         }
     }
     if (reading) {
         BASE_TRY(read_some(context, holdings, count, reader, timeout_ms, error));
         for (size_t i = 0; i < count; i++) {
-            if (in_takeover(holdings[i])) {
-                BASE_TRY(advance_reading(context, holdings[i], reader, error));
+            if (engine_takeover_waits(holdings[i])) {
+                BASE_TRY(advance(context, holdings[i], reader, error));
             }
         }
     }

@@ -18,6 +18,9 @@
 engine_holding *engine_takeover_new(engine_context *context, int32_t partition);
 void engine_holding_free(engine_holding *holding);
 
+/* Is it still on its way? */
+bool engine_takeover_waits(const engine_holding *holding);
+
 /* Brings all holdings that are not active one step on; those that are NULL or active are passed
  * over. `reader` reads nothing but for this. Waits for records up to timeout_ms. Errors: those of
  * reading and writing; the step can be called again, but for FENCED and UNKNOWN classes: then let

@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 #include "engine/intake.h"
-#include "engine/memory.h"
+#include "engine/takeover.h"
 #include "engine/worker_state.h"
 
 #define BATCH_FULL                                                                                 \
@@ -247,14 +247,14 @@ base_status engine_worker_write(engine_worker *worker, base_error *error)
 static int32_t wait_ms(const engine_worker *worker, int32_t timeout_ms)
 {
     int64_t wait = earlier(timeout_ms, WAIT_MS_MAX);
-    if (worker->record_next < worker->record_count) {
+    if (worker->record_next < worker->record_count || worker->fresh) {
         return 0;
     }
     const int64_t now_ms = engine_now_ms(&worker->context.clock);
     for (int32_t i = 0; i < worker->context.partition_count; i++) {
         const engine_holding *holding = worker->holdings[i];
         if (holding == NULL || holding->phase != ENGINE_HOLDING_ACTIVE) {
-            wait = holding == NULL ? wait : 0;
+            wait = engine_takeover_waits(holding) ? 0 : wait;
             continue;
         }
         const int64_t next_ms = engine_timers_next(&holding->fold);
@@ -313,6 +313,7 @@ static base_status work(engine_worker *worker, int32_t timeout_ms, base_error *e
     const engine_context *context = &worker->context;
     if (worker->record_next == worker->record_count) {
         BASE_TRY(read_records(worker, wait_ms(worker, timeout_ms), error));
+        worker->fresh = false;
     }
     engine_batch_begin(&worker->batch, engine_now_ms(&context->clock));
     BASE_TRY(make(worker, error));
@@ -353,7 +354,7 @@ base_status engine_worker_step(engine_worker *worker, int32_t timeout_ms, base_e
         if (error != NULL) {
             *error = reason;
         }
-        return engine_worker_failed(worker, "the log does not take a batch", status, error);
+        return engine_worker_failed(worker, "the log does not answer", status, error);
     }
     return status;
 }

@@ -300,7 +300,7 @@ static base_status writer_open(engine_worker *worker, base_error *error)
 static bool any_in_takeover(const engine_worker *worker)
 {
     for (int32_t i = 0; i < worker->context.partition_count; i++) {
-        if (worker->holdings[i] != NULL && worker->holdings[i]->phase != ENGINE_HOLDING_ACTIVE) {
+        if (engine_takeover_waits(worker->holdings[i])) {
             return true;
         }
     }
@@ -362,7 +362,8 @@ base_status engine_worker_bring_up(engine_worker *worker, base_error *error)
                                       worker->writer, worker->member,
                                       before == 0 ? TAKEOVER_WAIT_MS : 0, error));
         engine_worker_partitions(worker, &after, &waiting);
-        worker->sources.stale = worker->sources.stale || after != before;
+        worker->fresh = after != before;
+        worker->sources.stale = worker->sources.stale || worker->fresh;
     }
     if (worker->pending || !engine_sources_due(&worker->sources, &worker->context)) {
         return base_ok();
@@ -390,7 +391,7 @@ void engine_worker_partitions(const engine_worker *worker, size_t *active_out, s
         const engine_holding *holding = worker->holdings[i];
         if (holding != NULL && holding->phase == ENGINE_HOLDING_ACTIVE) {
             (*active_out)++;
-        } else if (holding != NULL) {
+        } else if (engine_takeover_waits(holding)) {
             (*waiting_out)++;
         }
     }

@@ -24,6 +24,7 @@ struct engine_worker {
     size_t record_end;  /* first that is not in the batch */
     bool pending;       /* the batch is made and not written yet */
     bool waiting;       /* some timer waits for input that is there */
+    bool fresh;         /* a partition has just become active: the first poll does not wait */
     bool idle;
 
     int64_t retry_at_ms; /* steady time; 0: no failure stands */
