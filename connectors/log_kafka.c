@@ -25,7 +25,8 @@
 #define VERSION_ADVISED 0x020601ff /* librdkafka 2.6.1 */
 #define COMMITTED_TRUSTED_MS                                                                       \
     60000 /* markers never take this long; a topic may be made anew in this time */
-#define ADMIN_ANSWER_MS 3000       /* for facts that we can do without */
+#define ADMIN_ANSWER_MS 3000 /* for facts that we can do without */
+#define ADMIN_SILENT_MS 600000
 #define LOG_KAFKA_MESSAGE_MIN 1000 /* librdkafka's bounds of message.max.bytes */
 #define LOG_KAFKA_MESSAGE_MAX 1000000000
 
@@ -248,6 +249,9 @@ static base_status topic_count_ask(log_kafka_store *store, const char *name, int
         log_kafka_pause(20);
     }
     rd_kafka_topic_destroy(topic);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && count <= 0) {
+        err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    }
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (log_kafka_code(err) == BASE_NOT_FOUND) {
             return base_error_set(error, BASE_NOT_FOUND, "there is no topic \"%s\"", name);
@@ -287,7 +291,7 @@ static topic_config topic_config_ask(log_kafka_store *store, const char *name)
 {
     topic_config config = {0, false};
     log_kafka_lock(store);
-    const bool silent = store->admin_silent;
+    const bool silent = log_kafka_now_ms() < store->admin_silent_until_ms;
     log_kafka_unlock(store);
     if (silent) {
         return config;
@@ -303,9 +307,9 @@ static topic_config topic_config_ask(log_kafka_store *store, const char *name)
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ADMIN_ANSWER_MS + 1000);
     if (event == NULL || rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
-        /* Not again: it would cost this long for every topic. */
+        /* Not again for a while: it would cost this long for every topic. */
         log_kafka_lock(store);
-        store->admin_silent = true;
+        store->admin_silent_until_ms = log_kafka_now_ms() + ADMIN_SILENT_MS;
         log_kafka_unlock(store);
     }
     const rd_kafka_DescribeConfigs_result_t *result =
@@ -372,6 +376,7 @@ static bool topic_ends_resize(log_kafka_topic *topic, int32_t count)
     if (topic->committed_ends != NULL && count <= topic->partition_count) {
         return true;
     }
+    BASE_ASSERT(count > 0);
     int64_t *grown = realloc(topic->committed_ends, (size_t)count * sizeof(int64_t));
     if (grown == NULL) {
         return false;

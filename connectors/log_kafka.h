@@ -86,7 +86,7 @@ struct log_kafka_store {
     log_kafka_client client; /* for questions; a consumer that reads nothing */
     pthread_mutex_t
         lock; /* topics, and the clients' failure texts; held for moments, never across a request */
-    bool admin_silent; /* a question about a topic's configuration was not answered */
+    int64_t admin_silent_until_ms; /* a question about a topic's configuration was not answered */
     log_kafka_topic **topics;
     size_t topic_count;
     size_t topic_capacity;

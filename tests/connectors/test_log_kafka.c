@@ -52,22 +52,24 @@ static const char *fresh_name(const char *what, char name[64])
     return name;
 }
 
-#define assert_fine(call, error)                                                                   \
-    do {                                                                                           \
-        const base_status fine_ = (call);                                                          \
-        if (base_failed(fine_)) {                                                                  \
-            fail_msg("%s: %s: %s", #call, base_status_name(fine_), (error)->text);                 \
-        }                                                                                          \
-    } while (0)
+static void fine(base_status status, const base_error *error, const char *what, int line)
+{
+    if (base_failed(status)) {
+        fail_msg("line %d: %s: %s: %s", line, what, base_status_name(status), error->text);
+    }
+}
 
-#define assert_code(call, expected, error)                                                         \
-    do {                                                                                           \
-        const base_status code_ = (call);                                                          \
-        if (code_.code != (expected)) {                                                            \
-            fail_msg("%s: %s: %s", #call, base_status_name(code_), (error)->text);                 \
-        }                                                                                          \
-        assert_int_equal((error)->code, code_.code);                                               \
-    } while (0)
+static void ends(base_code code, base_status status, base_error *error, const char *what, int line)
+{
+    if (status.code != code || error->code != code) {
+        fail_msg("line %d: %s: %s: %s", line, what, base_status_name(status), error->text);
+    }
+}
+
+/* The call succeeds / ends with the code and says why. */
+#define FINE(call, error) fine((call), (error), #call, __LINE__)
+#define ENDS(code, call, error)                                                                    \
+    (base_error_clear(error), ends((code), (call), (error), #call, __LINE__))
 
 static void report_print(void *context, int level, const char *text)
 {
@@ -88,7 +90,7 @@ static log_store *store_open(const char *addresses, const log_setting *settings,
                                       .report = report_print};
     log_store *store = NULL;
     base_error error = {0};
-    assert_fine(log_open(base_slice_of(url), &options, TIMEOUT_MS, &store, &error), &error);
+    FINE(log_open(base_slice_of(url), &options, TIMEOUT_MS, &store, &error), &error);
     return store;
 }
 
@@ -101,7 +103,7 @@ static void topic_create(log_store *store, const char *name, int32_t partitions,
                                      .retention_ms = -1,
                                      .retention_size = -1};
     base_error error = {0};
-    assert_fine(log_topics_ensure(store, &topic, 1, TIMEOUT_MS, &error), &error);
+    FINE(log_topics_ensure(store, &topic, 1, TIMEOUT_MS, &error), &error);
 }
 
 static int setup(void **state)
@@ -137,15 +139,15 @@ static log_writer *writer_open(fixture *f, const char *identity)
 {
     const log_writer_options options = {.identity = base_slice_of(identity)};
     log_writer *writer = NULL;
-    assert_fine(log_writer_open(f->store, &options, &writer, &f->error), &f->error);
+    FINE(log_writer_open(f->store, &options, &writer, &f->error), &f->error);
     return writer;
 }
 
 static void write_one(fixture *f, log_writer *writer, int32_t partition, const char *value)
 {
     const schema_record record = record_of(f->topic, partition, "key", value);
-    assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
-    assert_fine(log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error), &f->error);
+    FINE(log_writer_append(writer, &record, &f->error), &f->error);
+    FINE(log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error), &f->error);
 }
 
 /* Polls until a record comes; its value is compared. */
@@ -155,7 +157,7 @@ static void read_one(fixture *f, log_reader *reader, const char *value)
     const schema_record *records = NULL;
     size_t count = 0;
     while (count == 0 && now_ms() < deadline) {
-        assert_fine(log_reader_poll(reader, 1000, 1, &records, &count, &f->error), &f->error);
+        FINE(log_reader_poll(reader, 1000, 1, &records, &count, &f->error), &f->error);
     }
     assert_int_equal(count, 1);
     if (!base_slice_is(records[0].value, value)) {
@@ -171,8 +173,8 @@ static void test_log_kafka__tells_where_nobody_answers(void **state)
     base_error error = {0};
     log_store *store = NULL;
     const int64_t start = now_ms();
-    assert_code(log_open(base_slice_of("kafka://127.0.0.1:1"), NULL, 700, &store, &error),
-                BASE_UNREACHABLE, &error);
+    ENDS(BASE_UNREACHABLE,
+         log_open(base_slice_of("kafka://127.0.0.1:1"), NULL, 700, &store, &error), &error);
     assert_non_null(strstr(error.text, "127.0.0.1:1"));
     assert_true(now_ms() - start < 5000);
     assert_null(store);
@@ -187,8 +189,7 @@ static void test_log_kafka__refuses_addresses_that_are_none(void **state)
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         base_error error = {0};
         log_store *store = NULL;
-        assert_code(log_open(base_slice_of(urls[i]), NULL, 100, &store, &error), BASE_BAD_INPUT,
-                    &error);
+        ENDS(BASE_BAD_INPUT, log_open(base_slice_of(urls[i]), NULL, 100, &store, &error), &error);
     }
 }
 
@@ -198,8 +199,8 @@ static void setting_refused(const char *name, const char *value, const char *tex
     const log_open_options options = {.settings = &setting, .setting_count = 1};
     base_error error = {0};
     log_store *store = NULL;
-    assert_code(log_open(base_slice_of("kafka://127.0.0.1:1"), &options, 100, &store, &error),
-                BASE_BAD_INPUT, &error);
+    ENDS(BASE_BAD_INPUT,
+         log_open(base_slice_of("kafka://127.0.0.1:1"), &options, 100, &store, &error), &error);
     if (strstr(error.text, text) == NULL || strstr(error.hint, hint) == NULL) {
         fail_msg("%s (%s)", error.text, error.hint);
     }
@@ -230,8 +231,7 @@ static void test_log_kafka__names_the_topic_that_cannot_be_created(void **state)
                                      .replication = 99,
                                      .retention_ms = -1,
                                      .retention_size = -1};
-    assert_code(log_topics_ensure(f->store, &topic, 1, TIMEOUT_MS, &f->error), BASE_REFUSED,
-                &f->error);
+    ENDS(BASE_REFUSED, log_topics_ensure(f->store, &topic, 1, TIMEOUT_MS, &f->error), &f->error);
     assert_non_null(strstr(f->error.text, name));
     assert_non_null(strstr(f->error.hint, "--create --topic"));
 }
@@ -247,20 +247,19 @@ static void test_log_kafka__the_end_is_behind_what_was_just_committed(void **sta
     char identity[64];
     log_writer *writer = writer_open(f, fresh_name("w", identity));
     log_reader *reader = NULL;
-    assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
-                &f->error);
+    FINE(log_reader_open(f->store, &reader, &f->error), &f->error);
+    FINE(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
+         &f->error);
     for (int i = 0; i < 50; i++) {
         char value[16];
         snprintf(value, sizeof(value), "%d", i);
         const schema_record record = record_of(f->topic, 0, "k", value);
         int64_t offset = -1;
-        assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
-        assert_fine(log_writer_commit(writer, NULL, NULL, 0, &offset, NULL, &f->error), &f->error);
+        FINE(log_writer_append(writer, &record, &f->error), &f->error);
+        FINE(log_writer_commit(writer, NULL, NULL, 0, &offset, NULL, &f->error), &f->error);
         int64_t begin = -1;
         int64_t end = -1;
-        assert_fine(log_range(f->store, base_slice_of(f->topic), 0, &begin, &end, &f->error),
-                    &f->error);
+        FINE(log_range(f->store, base_slice_of(f->topic), 0, &begin, &end, &f->error), &f->error);
         assert_true(end > offset);
         /* And a reader that has reached the end has read it. */
         int64_t position = 0;
@@ -269,7 +268,7 @@ static void test_log_kafka__the_end_is_behind_what_was_just_committed(void **sta
         while (position < end && now_ms() < deadline) {
             const schema_record *records = NULL;
             size_t count = 0;
-            assert_fine(log_reader_poll(reader, 1000, 100, &records, &count, &f->error), &f->error);
+            FINE(log_reader_poll(reader, 1000, 100, &records, &count, &f->error), &f->error);
             for (size_t k = 0; k < count; k++) {
                 seen = seen || records[k].offset == offset;
             }
@@ -293,8 +292,8 @@ static void test_log_kafka__a_lost_position_is_told_with_the_range(void **state)
     write_one(f, writer, 0, "zero");
     write_one(f, writer, 1, "one");
     log_reader *reader = NULL;
-    assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, 1000, &f->error), &f->error);
+    FINE(log_reader_open(f->store, &reader, &f->error), &f->error);
+    FINE(log_reader_assign(reader, base_slice_of(f->topic), 0, 1000, &f->error), &f->error);
     const schema_record *records = NULL;
     size_t count = 0;
     base_status status = base_ok();
@@ -306,11 +305,10 @@ static void test_log_kafka__a_lost_position_is_told_with_the_range(void **state)
     assert_int_equal(status.code, BASE_POSITION_LOST);
     assert_non_null(strstr(f->error.text, "1000"));
     assert_non_null(strstr(f->error.text, f->topic));
-    base_error_clear(&f->error);
     /* Others go on, and so does this one from a position that is there. */
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 1, 0, &f->error), &f->error);
+    FINE(log_reader_assign(reader, base_slice_of(f->topic), 1, 0, &f->error), &f->error);
     read_one(f, reader, "one");
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, 0, &f->error), &f->error);
+    FINE(log_reader_assign(reader, base_slice_of(f->topic), 0, 0, &f->error), &f->error);
     read_one(f, reader, "zero");
     log_reader_close(reader);
     log_writer_close(writer);
@@ -374,23 +372,21 @@ static void test_log_kafka__a_topic_we_may_not_write_is_refused_by_index(void **
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 5; i++) {
             const schema_record record = record_of(i == 3 ? forbidden : f->topic, 0, "k", "v");
-            assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
+            FINE(log_writer_append(writer, &record, &f->error), &f->error);
             usleep(round == 1 ? 20000 : 0); /* the refusal comes in the middle of the appends */
         }
         size_t refused = SIZE_MAX;
-        base_error_clear(&f->error);
-        assert_code(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error),
-                    BASE_REFUSED, &f->error);
+        ENDS(BASE_REFUSED, log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error),
+             &f->error);
         assert_int_equal(refused, 3);
         assert_non_null(strstr(f->error.text, forbidden));
-        base_error_clear(&f->error);
     }
     /* The same without it. */
     write_one(f, writer, 0, "after");
     log_reader *reader = NULL;
-    assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
-                &f->error);
+    FINE(log_reader_open(f->store, &reader, &f->error), &f->error);
+    FINE(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
+         &f->error);
     read_one(f, reader, "after");
     log_reader_close(reader);
     log_writer_close(writer);
@@ -438,31 +434,28 @@ static void test_log_kafka__a_topic_s_own_bound_is_kept(void **state)
         large[i] = (char)('!' + (noise >> 33) % 90);
     }
     const schema_record too_large = record_of(f->topic, 0, "k", large);
-    assert_code(log_writer_append(writer, &too_large, &f->error), BASE_TOO_LARGE, &f->error);
-    base_error_clear(&f->error);
+    ENDS(BASE_TOO_LARGE, log_writer_append(writer, &too_large, &f->error), &f->error);
     /* Many that fit, one batch of which would not. */
     large[9000] = '\0';
     for (int i = 0; i < 20; i++) {
         const schema_record fits = record_of(f->topic, 0, "k", large);
-        assert_fine(log_writer_append(writer, &fits, &f->error), &f->error);
+        FINE(log_writer_append(writer, &fits, &f->error), &f->error);
     }
-    assert_fine(log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error), &f->error);
+    FINE(log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error), &f->error);
     /* The bound is lowered behind our back: the broker refuses, and the index is told. */
     topic_bound(f->topic, "5000");
     const schema_record small = record_of(f->topic, 1, "k", "small");
     const schema_record fits_no_more = record_of(f->topic, 0, "k", large);
-    assert_fine(log_writer_append(writer, &small, &f->error), &f->error);
-    assert_fine(log_writer_append(writer, &fits_no_more, &f->error), &f->error);
+    FINE(log_writer_append(writer, &small, &f->error), &f->error);
+    FINE(log_writer_append(writer, &fits_no_more, &f->error), &f->error);
     size_t refused = SIZE_MAX;
-    assert_code(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error), BASE_TOO_LARGE,
-                &f->error);
+    ENDS(BASE_TOO_LARGE, log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &f->error),
+         &f->error);
     assert_int_equal(refused, 1);
-    base_error_clear(&f->error);
     /* And is known from then on. */
-    assert_code(log_writer_append(writer, &fits_no_more, &f->error), BASE_TOO_LARGE, &f->error);
-    base_error_clear(&f->error);
-    assert_fine(log_writer_append(writer, &small, &f->error), &f->error);
-    assert_fine(log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error), &f->error);
+    ENDS(BASE_TOO_LARGE, log_writer_append(writer, &fits_no_more, &f->error), &f->error);
+    FINE(log_writer_append(writer, &small, &f->error), &f->error);
+    FINE(log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error), &f->error);
     free(large);
     log_writer_close(writer);
 }
@@ -474,7 +467,7 @@ static void member_expect(fixture *f, log_member *member, log_member_event_kind 
     log_member_event event = {0};
     const int64_t deadline = now_ms() + TIMEOUT_MS;
     while (event.kind == LOG_MEMBER_NOTHING && now_ms() < deadline) {
-        assert_fine(log_member_poll(member, 200, &event, &f->error), &f->error);
+        FINE(log_member_poll(member, 200, &event, &f->error), &f->error);
     }
     assert_int_equal(event.kind, kind);
     assert_int_equal(event.partition_count, count);
@@ -489,7 +482,7 @@ static log_member *member_join(fixture *f, const char *group, const char *identi
                                         .identity = base_slice_of(identity),
                                         .session_timeout_ms = 6000};
     log_member *member = NULL;
-    assert_fine(log_member_open(f->store, &options, &member, &f->error), &f->error);
+    FINE(log_member_open(f->store, &options, &member, &f->error), &f->error);
     return member;
 }
 
@@ -512,16 +505,16 @@ static void test_log_kafka__a_static_member_that_leaves_is_not_waited_for(void *
      * disturbed. */
     log_member *third = member_join(f, group, "third");
     member_expect(f, second, LOG_MEMBER_REVOKED, 2);
-    assert_fine(log_member_release(second, &f->error), &f->error);
+    FINE(log_member_release(second, &f->error), &f->error);
     log_member_event a = {0};
     log_member_event b = {0};
     const int64_t deadline = now_ms() + TIMEOUT_MS;
     while ((a.kind == LOG_MEMBER_NOTHING || b.kind == LOG_MEMBER_NOTHING) && now_ms() < deadline) {
         if (a.kind == LOG_MEMBER_NOTHING) {
-            assert_fine(log_member_poll(second, 50, &a, &f->error), &f->error);
+            FINE(log_member_poll(second, 50, &a, &f->error), &f->error);
         }
         if (b.kind == LOG_MEMBER_NOTHING) {
-            assert_fine(log_member_poll(third, 50, &b, &f->error), &f->error);
+            FINE(log_member_poll(third, 50, &b, &f->error), &f->error);
         }
     }
     assert_int_equal(a.partition_count, 1);
@@ -531,7 +524,7 @@ static void test_log_kafka__a_static_member_that_leaves_is_not_waited_for(void *
     third = member_join(f, group, "third");
     member_expect(f, third, LOG_MEMBER_ASSIGNED, 1);
     log_member_event quiet = {0};
-    assert_fine(log_member_poll(second, 500, &quiet, &f->error), &f->error);
+    FINE(log_member_poll(second, 500, &quiet, &f->error), &f->error);
     assert_int_equal(quiet.kind, LOG_MEMBER_NOTHING);
     assert_true(kept == 0 || kept == 1);
     log_member_close(third, true);
@@ -555,10 +548,9 @@ static void test_log_kafka__a_second_process_with_our_identity_fences_us(void **
     /* The first cannot commit positions any more, whether it has noticed or not. */
     const schema_record record = record_of(f->topic, 0, "k", "v");
     const log_position position = {base_slice_of(f->topic), 0, 1};
-    assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
-    assert_code(log_writer_commit(writer, first, &position, 1, NULL, NULL, &f->error), BASE_REVOKED,
-                &f->error);
-    base_error_clear(&f->error);
+    FINE(log_writer_append(writer, &record, &f->error), &f->error);
+    ENDS(BASE_REVOKED, log_writer_commit(writer, first, &position, 1, NULL, NULL, &f->error),
+         &f->error);
     base_status status = base_ok();
     const int64_t deadline = now_ms() + TIMEOUT_MS;
     while (!base_failed(status) && now_ms() < deadline) {
@@ -566,12 +558,10 @@ static void test_log_kafka__a_second_process_with_our_identity_fences_us(void **
         status = log_member_poll(first, 200, &event, &f->error);
     }
     assert_int_equal(status.code, BASE_FENCED);
-    base_error_clear(&f->error);
-    assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
-    assert_fine(log_writer_commit(writer, second, &position, 1, NULL, NULL, &f->error), &f->error);
+    FINE(log_writer_append(writer, &record, &f->error), &f->error);
+    FINE(log_writer_commit(writer, second, &position, 1, NULL, NULL, &f->error), &f->error);
     int64_t committed = 0;
-    assert_fine(log_member_position(second, base_slice_of(f->topic), 0, &committed, &f->error),
-                &f->error);
+    FINE(log_member_position(second, base_slice_of(f->topic), 0, &committed, &f->error), &f->error);
     assert_int_equal(committed, 1);
     log_member_close(first, false);
     log_member_close(second, true);
@@ -590,20 +580,19 @@ static void test_log_kafka__a_transaction_that_took_too_long_is_not_committed(vo
     const log_writer_options options = {.identity = base_slice_of(fresh_name("w", identity)),
                                         .transaction_timeout_ms = 1000};
     log_writer *writer = NULL;
-    assert_fine(log_writer_open(f->store, &options, &writer, &f->error), &f->error);
+    FINE(log_writer_open(f->store, &options, &writer, &f->error), &f->error);
     const schema_record record = record_of(f->topic, 0, "k", "late");
-    assert_fine(log_writer_append(writer, &record, &f->error), &f->error);
+    FINE(log_writer_append(writer, &record, &f->error), &f->error);
     usleep(3000000); /* the coordinator gives it up */
     const base_status status = log_writer_commit(writer, NULL, NULL, 0, NULL, NULL, &f->error);
     assert_true(base_failed(status));
     log_writer_close(writer);
-    base_error_clear(&f->error);
     writer = writer_open(f, identity);
     write_one(f, writer, 0, "in time");
     log_reader *reader = NULL;
-    assert_fine(log_reader_open(f->store, &reader, &f->error), &f->error);
-    assert_fine(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
-                &f->error);
+    FINE(log_reader_open(f->store, &reader, &f->error), &f->error);
+    FINE(log_reader_assign(reader, base_slice_of(f->topic), 0, LOG_OFFSET_BEGIN, &f->error),
+         &f->error);
     read_one(f, reader, "in time");
     log_reader_close(reader);
     log_writer_close(writer);

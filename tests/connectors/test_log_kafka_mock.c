@@ -45,23 +45,25 @@ typedef struct fixture {
 
 static const base_slice topic = BASE_SLICE_LITERAL("orders");
 
-#define assert_fine(call)                                                                          \
-    do {                                                                                           \
-        base_error_clear(&f->error);                                                               \
-        const base_status fine_ = (call);                                                          \
-        if (base_failed(fine_)) {                                                                  \
-            fail_msg("%s: %s: %s", #call, base_status_name(fine_), f->error.text);                 \
-        }                                                                                          \
-    } while (0)
+static void fine(base_status status, const base_error *error, const char *what, int line)
+{
+    if (base_failed(status)) {
+        fail_msg("line %d: %s: %s: %s", line, what, base_status_name(status), error->text);
+    }
+}
 
-#define assert_code(expected, call)                                                                \
-    do {                                                                                           \
-        base_error_clear(&f->error);                                                               \
-        const base_status code_ = (call);                                                          \
-        if (code_.code != (expected) || f->error.code != (expected)) {                             \
-            fail_msg("%s: %s: %s", #call, base_status_name(code_), f->error.text);                 \
-        }                                                                                          \
-    } while (0)
+static void ends(base_code code, base_status status, const base_error *error, const char *what,
+                 int line)
+{
+    if (status.code != code || error->code != code) {
+        fail_msg("line %d: %s: %s: %s", line, what, base_status_name(status), error->text);
+    }
+}
+
+/* The call succeeds / ends with the code and says why. */
+#define FINE(call) (base_error_clear(&f->error), fine((call), &f->error, #call, __LINE__))
+#define ENDS(code, call)                                                                           \
+    (base_error_clear(&f->error), ends((code), (call), &f->error, #call, __LINE__))
 
 static int64_t now_ms(void)
 {
@@ -94,7 +96,7 @@ static int setup(void **state)
     char url[256];
     snprintf(url, sizeof(url), "kafka://%s", rd_kafka_mock_cluster_bootstraps(f->cluster));
     const log_open_options options = {.client = base_slice_of("mock"), .report = report};
-    assert_fine(log_open(base_slice_of(url), &options, TIMEOUT_MS, &f->store, &f->error));
+    FINE(log_open(base_slice_of(url), &options, TIMEOUT_MS, &f->store, &f->error));
     *state = f;
     return 0;
 }
@@ -114,7 +116,7 @@ static log_writer *writer_open(fixture *f)
     const log_writer_options options = {.identity = base_slice_of("writer"),
                                         .transaction_timeout_ms = 3000};
     log_writer *writer = NULL;
-    assert_fine(log_writer_open(f->store, &options, &writer, &f->error));
+    FINE(log_writer_open(f->store, &options, &writer, &f->error));
     return writer;
 }
 
@@ -133,15 +135,15 @@ static base_status commit(fixture *f, log_writer *writer, size_t *refused_out)
 /* The writer takes and commits another transaction. */
 static void writer_works(fixture *f, log_writer *writer)
 {
-    assert_fine(append(f, writer));
-    assert_fine(commit(f, writer, NULL));
+    FINE(append(f, writer));
+    FINE(commit(f, writer, NULL));
 }
 
 /* The same after a refused record: librdkafka gets a new epoch then, which may cost the transaction
  * that follows. */
 static void writer_recovers(fixture *f, log_writer *writer)
 {
-    assert_fine(append(f, writer));
+    FINE(append(f, writer));
     base_error_clear(&f->error);
     const base_status status = commit(f, writer, NULL);
     if (base_failed(status)) {
@@ -153,15 +155,15 @@ static void writer_recovers(fixture *f, log_writer *writer)
 /* Only close is left of this writer, and a new one works. */
 static void writer_dead(fixture *f, log_writer *writer, base_code code)
 {
-    assert_code(code, append(f, writer));
-    assert_code(code, commit(f, writer, NULL));
+    ENDS(code, append(f, writer));
+    ENDS(code, commit(f, writer, NULL));
     log_writer_close(writer);
     writer = writer_open(f);
     writer_works(f, writer);
     log_writer_close(writer);
 }
 
-#define inject(request, count, ...)                                                                \
+#define INJECT(request, count, ...)                                                                \
     rd_kafka_mock_push_request_errors(f->cluster, (request), (count), __VA_ARGS__)
 
 /* ---- the end of a transaction ---- */
@@ -170,12 +172,12 @@ static void test_log_kafka_mock__a_coordinator_that_loads_or_moves_is_asked_agai
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
-    inject(REQUEST_END_TXN, 4, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+    FINE(append(f, writer));
+    INJECT(REQUEST_END_TXN, 4, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
            RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
            RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE);
-    assert_fine(commit(f, writer, NULL));
-    inject(REQUEST_ADD_PARTITIONS, 3, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
+    FINE(commit(f, writer, NULL));
+    INJECT(REQUEST_ADD_PARTITIONS, 3, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
            RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
     writer_works(f, writer);
     log_writer_close(writer);
@@ -185,9 +187,9 @@ static void test_log_kafka_mock__a_fenced_commit_is_fenced(void **state)
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
-    inject(REQUEST_END_TXN, 1, RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
-    assert_code(BASE_FENCED, commit(f, writer, NULL));
+    FINE(append(f, writer));
+    INJECT(REQUEST_END_TXN, 1, RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+    ENDS(BASE_FENCED, commit(f, writer, NULL));
     writer_dead(f, writer, BASE_FENCED);
 }
 
@@ -195,11 +197,11 @@ static void test_log_kafka_mock__a_commit_without_an_answer_has_an_unknown_outco
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
+    FINE(append(f, writer));
     usleep(300000); /* the record is written; what is left of the commit is its end */
     rd_kafka_mock_broker_set_rtt(f->cluster, 1, 60000);
     const int64_t start = now_ms();
-    assert_code(BASE_OUTCOME_UNKNOWN, commit(f, writer, NULL));
+    ENDS(BASE_OUTCOME_UNKNOWN, commit(f, writer, NULL));
     assert_true(now_ms() - start < 15000);
     rd_kafka_mock_broker_set_rtt(f->cluster, 1, 0);
     writer_dead(f, writer, BASE_OUTCOME_UNKNOWN);
@@ -212,9 +214,9 @@ test_log_kafka_mock__a_writer_that_repeated_its_commit_begins_no_other_transacti
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
-    inject(REQUEST_END_TXN, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
-    assert_fine(commit(f, writer, NULL));
+    FINE(append(f, writer));
+    INJECT(REQUEST_END_TXN, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
+    FINE(commit(f, writer, NULL));
     writer_dead(f, writer, BASE_OUTCOME_UNKNOWN);
 }
 
@@ -223,9 +225,9 @@ test_log_kafka_mock__an_unexpected_refusal_of_the_commit_has_an_unknown_outcome(
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
-    inject(REQUEST_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
-    assert_code(BASE_OUTCOME_UNKNOWN, commit(f, writer, NULL));
+    FINE(append(f, writer));
+    INJECT(REQUEST_END_TXN, 1, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+    ENDS(BASE_OUTCOME_UNKNOWN, commit(f, writer, NULL));
     writer_dead(f, writer, BASE_OUTCOME_UNKNOWN);
 }
 
@@ -235,10 +237,10 @@ static void test_log_kafka_mock__a_record_that_the_broker_finds_too_large_is_nam
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
-    inject(REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    FINE(append(f, writer));
+    INJECT(REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     size_t refused = SIZE_MAX;
-    assert_code(BASE_TOO_LARGE, commit(f, writer, &refused));
+    ENDS(BASE_TOO_LARGE, commit(f, writer, &refused));
     assert_int_equal(refused, 0);
     writer_recovers(f, writer);
     log_writer_close(writer);
@@ -249,11 +251,11 @@ static void test_log_kafka_mock__a_partition_that_may_not_be_written_is_named(vo
     fixture *f = *state;
     log_writer *writer = writer_open(f);
     for (int round = 0; round < 2; round++) {
-        assert_fine(append(f, writer));
-        inject(round == 0 ? REQUEST_ADD_PARTITIONS : REQUEST_PRODUCE, 1,
+        FINE(append(f, writer));
+        INJECT(round == 0 ? REQUEST_ADD_PARTITIONS : REQUEST_PRODUCE, 1,
                RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
         size_t refused = SIZE_MAX;
-        assert_code(BASE_REFUSED, commit(f, writer, &refused));
+        ENDS(BASE_REFUSED, commit(f, writer, &refused));
         assert_int_equal(refused, 0);
         assert_non_null(strstr(f->error.text, "orders"));
         writer_recovers(f, writer);
@@ -265,10 +267,10 @@ static void test_log_kafka_mock__a_leader_that_moved_is_looked_for(void **state)
 {
     fixture *f = *state;
     log_writer *writer = writer_open(f);
-    assert_fine(append(f, writer));
-    inject(REQUEST_PRODUCE, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+    FINE(append(f, writer));
+    INJECT(REQUEST_PRODUCE, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
            RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
-    assert_fine(commit(f, writer, NULL));
+    FINE(commit(f, writer, NULL));
     log_writer_close(writer);
 }
 
@@ -277,8 +279,8 @@ static void test_log_kafka_mock__a_lost_sequence_ends_the_writer(void **state)
     fixture *f = *state;
     log_writer *writer = writer_open(f);
     writer_works(f, writer);
-    assert_fine(append(f, writer));
-    inject(REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    FINE(append(f, writer));
+    INJECT(REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
     base_error_clear(&f->error);
     const base_status status = commit(f, writer, NULL);
     /* Which of the two it is depends on librdkafka's version. Neither is a success, and after
@@ -296,7 +298,7 @@ static void test_log_kafka_mock__a_broker_that_is_gone_writes_nothing_and_comes_
     log_writer *writer = writer_open(f);
     writer_works(f, writer);
     rd_kafka_mock_broker_set_down(f->cluster, 1);
-    assert_fine(append(f, writer));
+    FINE(append(f, writer));
     base_error_clear(&f->error);
     const int64_t start = now_ms();
     const base_status status = commit(f, writer, NULL);
@@ -315,17 +317,17 @@ static void test_log_kafka_mock__a_broker_that_is_gone_writes_nothing_and_comes_
 static void test_log_kafka_mock__an_identity_that_may_not_be_used_is_refused(void **state)
 {
     fixture *f = *state;
-    inject(REQUEST_INIT_PRODUCER_ID, 1, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    INJECT(REQUEST_INIT_PRODUCER_ID, 1, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     const log_writer_options options = {.identity = base_slice_of("writer")};
     log_writer *writer = NULL;
-    assert_code(BASE_REFUSED, log_writer_open(f->store, &options, &writer, &f->error));
+    ENDS(BASE_REFUSED, log_writer_open(f->store, &options, &writer, &f->error));
     assert_null(writer);
 }
 
 static void test_log_kafka_mock__a_transaction_that_is_being_decided_is_waited_for(void **state)
 {
     fixture *f = *state;
-    inject(REQUEST_INIT_PRODUCER_ID, 3, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
+    INJECT(REQUEST_INIT_PRODUCER_ID, 3, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
            RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
            RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS);
     log_writer *writer = writer_open(f);
@@ -342,7 +344,7 @@ static log_member *member_join(fixture *f)
                                         .topic_count = 1,
                                         .session_timeout_ms = 3000};
     log_member *member = NULL;
-    assert_fine(log_member_open(f->store, &options, &member, &f->error));
+    FINE(log_member_open(f->store, &options, &member, &f->error));
     return member;
 }
 
@@ -351,7 +353,7 @@ static log_member_event member_event(fixture *f, log_member *member)
     log_member_event event = {0};
     const int64_t deadline = now_ms() + TIMEOUT_MS;
     while (event.kind == LOG_MEMBER_NOTHING && now_ms() < deadline) {
-        assert_fine(log_member_poll(member, 100, &event, &f->error));
+        FINE(log_member_poll(member, 100, &event, &f->error));
     }
     return event;
 }
@@ -369,19 +371,17 @@ static void test_log_kafka_mock__positions_of_an_expelled_member_are_revoked(voi
     log_writer *writer = writer_open(f);
     const log_position position = {topic, 1, 7};
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-        assert_fine(append(f, writer));
-        inject(REQUEST_TXN_OFFSET_COMMIT, 1, refusals[i]);
-        assert_code(BASE_REVOKED,
-                    log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
-        assert_fine(append(f, writer));
-        assert_fine(log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+        FINE(append(f, writer));
+        INJECT(REQUEST_TXN_OFFSET_COMMIT, 1, refusals[i]);
+        ENDS(BASE_REVOKED, log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+        FINE(append(f, writer));
+        FINE(log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
     }
-    inject(REQUEST_ADD_OFFSETS, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
-    assert_code(BASE_REFUSED,
-                log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
-    inject(REQUEST_TXN_OFFSET_COMMIT, 2, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+    INJECT(REQUEST_ADD_OFFSETS, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    ENDS(BASE_REFUSED, log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+    INJECT(REQUEST_TXN_OFFSET_COMMIT, 2, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
            RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
-    assert_fine(log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+    FINE(log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
     log_writer_close(writer);
     log_member_close(member, true);
 }
@@ -393,21 +393,19 @@ test_log_kafka_mock__a_member_that_the_group_forgot_has_lost_its_partitions(void
     log_member *member = member_join(f);
     log_member_event event = member_event(f, member);
     assert_int_equal(event.kind, LOG_MEMBER_ASSIGNED);
-    inject(REQUEST_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    INJECT(REQUEST_HEARTBEAT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
     event = member_event(f, member);
     assert_int_equal(event.kind, LOG_MEMBER_LOST);
     assert_int_equal(event.partition_count, 2);
     /* What it had it can commit no more, released or not. */
     log_writer *writer = writer_open(f);
     const log_position position = {topic, 0, 1};
-    assert_code(BASE_REVOKED,
-                log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
-    assert_fine(log_member_release(member, &f->error));
-    assert_code(BASE_REVOKED,
-                log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+    ENDS(BASE_REVOKED, log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+    FINE(log_member_release(member, &f->error));
+    ENDS(BASE_REVOKED, log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
     event = member_event(f, member);
     assert_int_equal(event.kind, LOG_MEMBER_ASSIGNED);
-    assert_fine(log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
+    FINE(log_writer_commit(writer, member, &position, 1, NULL, NULL, &f->error));
     log_writer_close(writer);
     log_member_close(member, true);
 }
@@ -422,11 +420,11 @@ static void test_log_kafka_mock__a_reader_says_that_nobody_answers_and_goes_on(v
     log_reader *reader = NULL;
     const schema_record *records = NULL;
     size_t count = 0;
-    assert_fine(log_reader_open(f->store, &reader, &f->error));
-    assert_fine(log_reader_assign(reader, topic, 0, LOG_OFFSET_BEGIN, &f->error));
+    FINE(log_reader_open(f->store, &reader, &f->error));
+    FINE(log_reader_assign(reader, topic, 0, LOG_OFFSET_BEGIN, &f->error));
     int64_t deadline = now_ms() + TIMEOUT_MS;
     while (count == 0 && now_ms() < deadline) {
-        assert_fine(log_reader_poll(reader, 500, 10, &records, &count, &f->error));
+        FINE(log_reader_poll(reader, 500, 10, &records, &count, &f->error));
     }
     assert_int_equal(count, 1);
     int64_t before = -1;
