@@ -8,7 +8,7 @@
  *
  *   chunk 0          chunk 1               chunk 2
  *   [used....|free]->[used..............]->[used..|free]     base_arena_reset keeps the largest
- * chunk
+ *                                                            chunk
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -2,8 +2,9 @@
  * The value tree: what events carry, what expressions compute, what a saga's document is.
  *
  *   null | true/false | integer (int64) | decimal (coefficient x 10^exponent, 18 digits) | number
- * too long for either (its text, passed through) | string (UTF-8) | bytes | list | map (keys
- * unique, in the order they were put)
+ *   too long for either
+ *   (its text, passed through) | string (UTF-8) | bytes | list | map (keys unique, in the order
+ *   they were put)
  *
  * Values are immutable once built and freely shared: a value points into the arena it was built in,
  * or into memory that outlives it.

@@ -2,8 +2,9 @@
  * The event log: one interface, three backends.
  *
  *   memory:NAME     the model, inside this process; true abort and fencing; for tests and the
- * simulator local:DIR       SQLite in DIR (WAL, synchronous=FULL): one machine, durable, several
- * processes kafka://HOST:PORT[,HOST:PORT...]   librdkafka
+ *                   simulator
+ *   local:DIR       SQLite in DIR (WAL, synchronous=FULL): one machine, durable, several processes
+ *   kafka://HOST:PORT[,HOST:PORT...]   librdkafka
  *
  * A log has topics; a topic has partitions; a partition is an ordered list of records with
  * ascending offsets (gaps are allowed: never assume offset + 1). Four kinds of object stand on an
@@ -11,9 +12,10 @@
  *
  *   log_store    the log itself: topics, ranges. Any thread.
  *   log_member   membership of a consumer group: which partitions are mine. It does not read. One
- * thread at a time. log_reader   reads the partitions and offsets it is told to, and only what is
- * committed. One thread at a time. log_writer   appends in transactions, positions of a group
- * included. One thread at a time.
+ *                thread at a time.
+ *   log_reader   reads the partitions and offsets it is told to, and only what is committed. One
+ *                thread at a time.
+ *   log_writer   appends in transactions, positions of a group included. One thread at a time.
  *
  * Nothing above this header knows which backend it is (docs/design.md, 6). The backends' vtables
  * are in connectors/log_backend.h; one conformance suite (tests/conformance/) runs against all of

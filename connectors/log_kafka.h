@@ -16,8 +16,8 @@
 #define CONNECTORS_LOG_KAFKA_H
 
 #define LIBRDKAFKA_TYPECHECKS                                                                      \
-    0 /* they are statement expressions, which -Wpedantic does not take                            \
-       */
+    0 /* they are statement expressions, which -Wpedantic does not take  \
+                                 */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -41,8 +41,9 @@ typedef struct log_kafka_store log_kafka_store;
 typedef struct log_kafka_client {
     log_kafka_store *store;
     rd_kafka_t *rk;
-    uint64_t transport_failure_count;     /* connections lost, requests without an answer */
-    bool down;                            /* no broker could be reached when we last heard */
+    int64_t
+        coordinator_failed_at_ms; /* when the connection to the transaction coordinator last failed; 0: never */
+    bool down;                    /* no broker could be reached when we last heard */
     char failure[LOG_KAFKA_FAILURE_SIZE]; /* the last thing that went wrong, for messages; may be
                                              empty */
     /* What librdkafka logged when the broker would not have a partition in a transaction: nothing

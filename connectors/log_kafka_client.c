@@ -120,23 +120,20 @@ static void client_log(const rd_kafka_t *rk, int level, const char *facility, co
 
 static void client_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
+    /* librdkafka's name of that connection; nothing but the text tells it from the others. */
+    static const char coordinator[] = "TxnCoordinator";
     (void)rk;
     log_kafka_client *client = opaque;
-    switch (err) {
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    const char *text = reason != NULL ? reason : "";
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         client->down = true;
-        client->transport_failure_count++;
         return; /* says less than what came before it */
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-        client->transport_failure_count++;
-        break;
-    default:
-        break;
+    }
+    if (strncmp(text, coordinator, sizeof(coordinator) - 1) == 0) {
+        client->coordinator_failed_at_ms = log_kafka_now_ms();
     }
     log_kafka_lock(client->store);
-    snprintf(client->failure, sizeof(client->failure), "%s", reason != NULL ? reason : "");
+    snprintf(client->failure, sizeof(client->failure), "%s", text);
     log_kafka_unlock(client->store);
 }
 

@@ -31,15 +31,15 @@
 
 #define TRANSACTION_TIMEOUT_MS_DEFAULT 15000
 #define BEYOND_TRANSACTION_MS                                                                      \
-    5000 /* a commit is waited for longer than the transaction may last                            \
-          */
+    5000 /* a commit is waited for longer than the transaction may last  \
+                                    */
 #define OPEN_MS 30000
 #define ABORT_MS 10000
 #define CLOSE_MS 2000
 #define RETRY_PAUSE_MS 5
-#define LATE_COMMIT_MS 50  /* a commit in which a request was repeated takes at least this long */
-#define BATCH_SIZE 1000000 /* librdkafka's batch.size */
-#define BATCH_OVERHEAD 61  /* of a record batch, format 2 */
+#define FAILURE_TOLD_AGAIN_MS 30000 /* librdkafka tells the same failure once in this time */
+#define BATCH_SIZE 1000000          /* librdkafka's batch.size */
+#define BATCH_OVERHEAD 61           /* of a record batch, format 2 */
 #define RECORD_OVERHEAD_MAX                                                                        \
     36 /* lengths, attributes, time and offset of a record, at their longest */
 #define HEADER_OVERHEAD_MAX 10
@@ -762,16 +762,14 @@ static base_status transaction_commit(log_kafka_writer *writer, log_member *memb
     BASE_TRY(begin(writer, error));
     const int64_t start_ms = log_kafka_now_ms();
     const int64_t deadline_ms = start_ms + writer->transaction_timeout_ms + BEYOND_TRANSACTION_MS;
-    log_kafka_client_poll(&writer->client);
-    const uint64_t failures_before = writer->client.transport_failure_count;
     if (position_count > 0) {
         BASE_TRY(positions_send(writer, member, positions, position_count, deadline_ms, refused_out,
                                 error));
     }
     BASE_TRY(transaction_end(writer, deadline_ms, refused_out, error));
     log_kafka_client_poll(&writer->client);
-    writer->suspect = writer->client.transport_failure_count != failures_before &&
-                      log_kafka_now_ms() - start_ms >= LATE_COMMIT_MS;
+    writer->suspect = writer->client.coordinator_failed_at_ms != 0 &&
+                      writer->client.coordinator_failed_at_ms > start_ms - FAILURE_TOLD_AGAIN_MS;
     return base_ok();
 }
 

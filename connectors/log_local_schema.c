@@ -1,35 +1,45 @@
 /*
  * The local log's file: DIR/log.db, an SQLite database in WAL mode, synchronous=FULL.
  *
- *   DIR/log.db, log.db-wal, log.db-shm   the log; SQLite's files belong together, copy them with
- * sqlite3's .backup DIR/wake/                            sockets of those who wait
- * (connectors/log_local_wake.c); empty when nobody runs DIR/engine.lock                      flock
- * of the one engine (log_claim_exclusive); says who has it
+ *   DIR/log.db, log.db-wal, log.db-shm   the log; SQLite's files belong together: copy them with
+ *                                        sqlite3's .backup
+ *   DIR/wake/                            sockets of those who wait (connectors/log_local_wake.c);
+ *                                        empty when nobody runs
+ *   DIR/engine.lock                      flock of the one engine (log_claim_exclusive); says who
  *
  * Format 1 (application_id 0x54525550 "TRUP", user_version 1). Times are milliseconds since 1970
  * UTC, except deadline_ms, which is CLOCK_BOOTTIME and counts only while boot.id is the machine's
  * boot id.
  *
- *   topic      id, name, partition_count, first_partition_id, compact (0/1), retention_ms,
- * retention_size (-1: no bound) partition  id = topic.first_partition_id + number begin_offset the
- * first offset that may be read; below it retention has cut end_offset     behind the last record;
- * the next record gets it size           bytes of keys, values and headers (as stored) that are
- * there time_ms_max    the greatest time of all records so far mark_offset    where the newest time
- * mark stands record     id = partition id * 2^40 + offset; so a partition is one run of rows in
- * the order of its offsets time_ms, key, value (NULL: none), headers (NULL: none), sum headers:
- * Avro binary: long count, then for each: string name, boolean is-null, bytes value sum: XXH64 over
- * the headers, seeded with XXH64 over the value, seeded with XXH64 over the key, seeded with id * 8
- * + 4 * (no key) + 2 * (no value) + (no headers), xor time_ms; checked by every read time_mark
- * (partition_id, offset) -> time_ms: the greatest time of all records below offset; every 256
- * records or so latest     compacted topics: (partition_id, key) -> offset of the key's newest
- * record stale      compacted topics: (due_ms, record_id): a record to delete at due_ms,
- * overwritten or a tombstone writer     identity -> epoch; a writer whose epoch is not this one is
- * fenced consumer_group  id, name, generation (one more with each change of members, targets or
- * owners) member     id (never used again), group_id, identity ('' dynamic), joined (its order),
- * topics (separated by line feeds), timeout_ms, deadline_ms, process share      (group_id,
- * partition_id) -> owner_id (member who has it, 0 none), target_id (who should have it), announced
- * (the owner has been told) position   (group_id, partition_id) -> offset: the next record the
- * group reads boot       id: the boot that deadlines belong to
+ *   topic           id, name, partition_count, first_partition_id, compact (0/1), retention_ms,
+ *                   retention_size (-1: no bound)
+ *   partition       id = topic.first_partition_id + number
+ *     begin_offset  the first offset that may be read; below it retention has cut
+ *     end_offset    behind the last record; the next record gets it
+ *     size          bytes of keys, values and headers (as stored) that are there
+ *     time_ms_max   the greatest time of all records so far
+ *     mark_offset   where the newest time mark stands
+ *   record          id = partition id * 2^40 + offset, so that a partition is one run of rows in
+ *                   the order of its offsets; time_ms, key, value (NULL: none), headers (NULL:
+ *                   none), sum
+ *     headers       Avro binary: long count, then for each: string name, boolean is-null, bytes
+ *                   value
+ *     sum           XXH64 over the headers, seeded with XXH64 over the value, seeded with XXH64
+ *                   over the key, seeded with id * 8 + 4 * (no key) + 2 * (no value) + (no
+ *                   headers), xor time_ms; checked by every read
+ *   time_mark       (partition_id, offset) -> time_ms: the greatest time of all records below
+ *                   offset; every 256 records or so
+ *   latest          compacted topics: (partition_id, key) -> offset of the key's newest record
+ *   stale           compacted topics: (due_ms, record_id): a record to delete at due_ms,
+ *                   overwritten or a tombstone
+ *   writer          identity -> epoch; a writer whose epoch is not this one is fenced
+ *   consumer_group  id, name, generation (one more with each change of members, targets or owners)
+ *   member          id (never used again), group_id, identity ('' dynamic), joined (its order),
+ *                   topics (separated by line feeds), timeout_ms, deadline_ms, process
+ *   share           (group_id, partition_id) -> owner_id (member who has it, 0 none), target_id
+ *                   (who should have it), announced (the owner has been told)
+ *   position        (group_id, partition_id) -> offset: the next record the group reads
+ *   boot            id: the boot that deadlines belong to
  *
  * What holds after every transaction: end_offset never goes down; records of a partition have
  * begin_offset <= offset < end_offset; a partition of a group has one owner at the most; a position

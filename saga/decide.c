@@ -4,7 +4,7 @@
  *   working copy of the state
  *     -> what the input does to its step            (10 to 17, 23 to 31, 38, 47)
  *     -> settle: turning back, debts, undos, early events, conditions, new steps; again until
- * nothing changes (21, 59)
+ *     nothing changes (21, 59)
  *     -> ends                                       (48, 49)
  *   entry = input + changes + effects
  *

@@ -5,8 +5,8 @@
  *
  *   input    what came: an event, a timer, an operator's command
  *   changes  what it does to the state, as facts ("step 3: F is done"), with every value that was
- * computed effects  what is to be done in the world: publish, tell a human, note; never performed
- * here
+ *            computed
+ *   effects  what is to be done in the world: publish, tell a human, note; never performed here
  */
 #ifndef SAGA_ENTRY_H
 #define SAGA_ENTRY_H
@@ -69,36 +69,34 @@ typedef struct saga_input {
     saga_command command;    /* COMMAND */
 } saga_input;
 
+/* clang-format off */
 typedef enum saga_change_kind {
-    /*                              step  number              other            text         value */
-    SAGA_CHANGE_CREATED, /*       incarnation                          instance id  document */
-    SAGA_CHANGE_PHASE,   /*       saga_phase                                                 */
-    SAGA_CHANGE_FLAG,    /*       flag bit            0 or 1                                 */
-    SAGA_CHANGE_CAUSE,   /*                                                         map      */
-    SAGA_CHANGE_DATA,    /*       0 put, 1 delete                      path         new value (path:
-                            JSON pointer) */
-    SAGA_CHANGE_SEEN,    /*       hash of source, id                                         */
-    SAGA_CHANGE_EVENT, /*       event index         1 also occurred               event map, or none
-                        */
-    SAGA_CHANGE_EARLY, /*       event index         expires at                    event map */
-    SAGA_CHANGE_EARLY_TAKEN, /*       order                                                      */
-    SAGA_CHANGE_TIMER,       /* step  kind                due                                    */
-    SAGA_CHANGE_TIMER_STOPPED, /* step  kind                number (EARLY) */
-    SAGA_CHANGE_F,         /* step  saga_f                                                     */
-    SAGA_CHANGE_U,         /* step  saga_u                                                     */
-    SAGA_CHANGE_STEP_FLAG, /* step  flag bit            0 or 1                                 */
-    SAGA_CHANGE_ASK_DATA,  /* step                                       own key      payload, or
-                              none */
-    SAGA_CHANGE_TRY,       /* step  try                 1: begins a series                     */
-    SAGA_CHANGE_VERDICT,   /* step  try                                                        */
-    SAGA_CHANGE_OUT,       /* step                                       event name   data     */
-    SAGA_CHANGE_UNDO_DATA, /* step                                                    payload or
-                              view, or none */
-    SAGA_CHANGE_GEN,       /* step  generation                                                 */
-    SAGA_CHANGE_UNDO_TRY,  /* step  try                 1: begins a series                     */
-    SAGA_CHANGE_END,       /*       saga_phase published                                       */
+    /*                            step  number           other          text         value */
+    SAGA_CHANGE_CREATED,       /*       incarnation                     instance id  document */
+    SAGA_CHANGE_PHASE,         /*       saga_phase */
+    SAGA_CHANGE_FLAG,          /*       flag bit         0 or 1 */
+    SAGA_CHANGE_CAUSE,         /*                                                    map */
+    SAGA_CHANGE_DATA,          /*       0 put, 1 delete                 JSON pointer new value */
+    SAGA_CHANGE_SEEN,          /*       hash of source, id */
+    SAGA_CHANGE_EVENT,         /*       event index      1: occurred                 event, or none */
+    SAGA_CHANGE_EARLY,         /*       event index      expires at                  event */
+    SAGA_CHANGE_EARLY_TAKEN,   /*       order */
+    SAGA_CHANGE_TIMER,         /* step  kind             due */
+    SAGA_CHANGE_TIMER_STOPPED, /* step  kind             number (EARLY) */
+    SAGA_CHANGE_F,             /* step  saga_f           1: the flow counts it */
+    SAGA_CHANGE_U,             /* step  saga_u */
+    SAGA_CHANGE_STEP_FLAG,     /* step  flag bit         0 or 1 */
+    SAGA_CHANGE_ASK_DATA,      /* step                                  own key      payload, or none */
+    SAGA_CHANGE_TRY,           /* step  try              1: begins a series */
+    SAGA_CHANGE_VERDICT,       /* step  try */
+    SAGA_CHANGE_OUT,           /* step                                  event name   data */
+    SAGA_CHANGE_UNDO_DATA,     /* step                                               payload or view */
+    SAGA_CHANGE_GEN,           /* step  generation */
+    SAGA_CHANGE_UNDO_TRY,      /* step  try              1: begins a series */
+    SAGA_CHANGE_END,           /*       saga_phase published */
     SAGA_CHANGE_COUNT
 } saga_change_kind;
+/* clang-format on */
 
 typedef struct saga_change {
     saga_change_kind kind;

@@ -14,7 +14,8 @@
  *                             2 BINARY r3 = r2 > 1
  *                             3 UNLESS r3 -> 5
  *                             4 RETURN r1           (the caller wants more: back to the newest
- * fork) 5 BACK                (to the newest fork; none: no more values)
+ *                                                   fork)
+ *                             5 BACK                (to the newest fork; none: no more values)
  *
  * Paths (for assignment, path(f), del(f)) are followed as jq does it: two registers of the machine
  * hold the path so far and the value it leads to; the code of a path expression uses instructions

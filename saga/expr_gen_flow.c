@@ -155,7 +155,7 @@ base_status saga_gen_if(saga_generator *gen, saga_frame *frame)
 }
 
 /*      TRY L (error in e, number in n); a; LEAVE n; d = a; JUMP E; L: handler on e, or BACK; d =
- * that; E:        */
+ *      that; E:        */
 base_status saga_gen_try(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -190,8 +190,10 @@ base_status saga_gen_try(saga_generator *gen, saga_frame *frame)
 
 /* ---- binding ---- */
 /* One pattern is bound and that is it. With `P1 ?// P2`, an error from here on in P1, or in what
- * comes behind, goes on with P2; all names of all patterns are null before: clear; TRY L; P1; JUMP
- * E; L: clear; P2; E:                                                                  */
+ *   comes behind, goes on
+ * with P2; all names of all patterns are null before:
+ *      clear; TRY L; P1; JUMP E; L: clear; P2; E:
+ *      */
 base_status saga_gen_bind(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -307,7 +309,7 @@ base_status saga_gen_as(saga_generator *gen, saga_frame *frame)
 /*      b; state = that; FORK L
  *      a; bind; old = state; state = null; c on old; state = that; BACK
  *   L: state is the value. The state is null while c runs, so a c without value leaves null, as in
- * jq.       */
+ *   jq.       */
 base_status saga_gen_reduce(saga_generator *gen, saga_frame *frame)
 {
     const saga_node *node = frame->node;
@@ -420,7 +422,7 @@ base_status saga_gen_limit(saga_generator *gen, saga_frame *frame)
 }
 
 /*      CUT m; d = found; JUMP E; L: d = not found; E:        where the fork of the search leads to
- * L */
+ *                                                            L */
 static base_status search_end(saga_generator *gen, saga_frame *frame, bool found)
 {
     const int32_t dst = saga_register(gen);
@@ -451,7 +453,7 @@ base_status saga_gen_is_empty(saga_generator *gen, saga_frame *frame)
 }
 
 /*      MARK m; FORK L; a; b on that; any: UNLESS b N: found; N: BACK        all: UNLESS b N: BACK;
- * N: found        */
+ *                                                                           N: found        */
 base_status saga_gen_any_all(saga_generator *gen, saga_frame *frame)
 {
     const bool any = frame->node->kind == SAGA_NODE_ANY;
@@ -590,7 +592,8 @@ static int32_t computed(saga_generator *gen, const saga_frame *frame, int32_t ol
 }
 
 /* old = getpath(p); then a op= b is computed at once, and the first value of a |= b is looked for:
- *      MARK m; FORK N; b on old */
+ *      MARK m; FORK N; b on old
+ *      */
 static base_status update_old(saga_generator *gen, saga_frame *frame, int32_t from, uint8_t step)
 {
     const int32_t old = saga_register(gen);
@@ -635,7 +638,7 @@ static base_status update_constant(saga_generator *gen, const saga_frame *frame)
 }
 
 /*      [CUT m;] state = setpath(p; that); BACK; [N: push p to the deleted; BACK;] L: state =
- * delpaths(deleted)        */
+ *      delpaths(deleted)        */
 static base_status update_followed(saga_generator *gen, const saga_frame *frame)
 {
     const int32_t state = frame->keep[KEEP_STATE];

@@ -3,8 +3,9 @@
  * one another.
  *
  *   text --expr_lex--> tokens --expr_parse--> tree --expr_gen--> code (expr_code.h)
- * --expr_machine--> values ^ expr_builtin: functions that are written in jq themselves are parsed
- * in place
+ *   --expr_machine--> values
+ *                                  ^ expr_builtin: functions that are written in jq themselves are
+ *                                  parsed in place
  *
  * There are no function frames anywhere: users cannot define functions, and a built-in that takes
  * expressions (map(f), select(f), any(g; c)) is unfolded where it is called. So every program is a
