@@ -1,8 +1,9 @@
 # What the scripts share. Sourced, not run: `. "$(dirname "$0")/common.bash"`.
 set -euo pipefail
 
+# Not exported: to troupe itself every TROUPE_* of the environment is configuration.
+# shellcheck disable=SC2034 # those who source this use it
 TROUPE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export TROUPE_ROOT
 
 say() { printf '%s\n' "$*" >&2; }
 
