@@ -39,11 +39,20 @@ void engine_partition_deinit(engine_partition *partition)
 
 void engine_partition_forget(engine_partition *partition)
 {
-    const int32_t number = partition->number;
-    engine_catalog *catalog = partition->catalog;
-    const engine_logger *logger = partition->logger;
+    engine_partition empty;
+    engine_partition_init(&empty, partition->number, partition->catalog, partition->logger);
+    empty.snapshot_epoch = partition->snapshot_epoch;
+    size_t bucket = 0;
+    for (const engine_slot *slot = engine_slots_next(&partition->slots, &bucket, NULL);
+         slot != NULL; slot = engine_slots_next(&partition->slots, &bucket, slot)) {
+        engine_slot *kept = engine_slots_put(&empty.slots, slot->saga, slot->key);
+        kept->state_stored = slot->state_stored;
+        kept->parked_stored = slot->parked_stored;
+        kept->state_dirty = slot->state_stored;
+        kept->parked_dirty = slot->parked_stored;
+    }
     engine_partition_deinit(partition);
-    engine_partition_init(partition, number, catalog, logger);
+    *partition = empty;
 }
 
 static base_status no_memory(base_error *error)

@@ -90,8 +90,7 @@ typedef struct engine_partition {
     uint64_t epoch;          /* of the newest claim */
     char claimed_by[128];    /* worker of that claim */
     uint64_t snapshot_epoch; /* of the newest claim seen among the snapshots */
-    bool snapshots_foreign;  /* a snapshot of an older epoch stood behind a claim: they cannot be
-                                trusted */
+    size_t foreign_count;    /* slots whose newest snapshot is of a writer that had been replaced */
     size_t parked_count;     /* events that wait, with the batch */
     size_t parked_committed;
     size_t
@@ -108,7 +107,8 @@ typedef struct engine_partition {
 void engine_partition_init(engine_partition *partition, int32_t number, engine_catalog *catalog,
                            const engine_logger *logger);
 void engine_partition_deinit(engine_partition *partition);
-/* Empties the fold: as after init. */
+/* Empties the fold, for the journal to be read from its first record. What the snapshots topic has a record of is
+ * remembered, and written anew (or taken away) by the next checkpoint. */
 void engine_partition_forget(engine_partition *partition);
 
 /* ---- a batch ---- */

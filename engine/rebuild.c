@@ -171,34 +171,81 @@ static base_status take_checkpoint(engine_partition *partition, const schema_rec
     return base_ok();
 }
 
+/* The slot that a record is about; NULL: its key says nothing. */
+static engine_slot *slot_of(engine_partition *partition, const schema_record *record,
+                            bool *parked_out)
+{
+    base_slice saga = {NULL, 0};
+    base_slice key = {NULL, 0};
+    return key_parse(record->key, parked_out, &saga, &key)
+               ? engine_slots_put(&partition->slots, saga, key)
+               : NULL;
+}
+
+/* Marks whether the newest record of the slot's state or waiting events is of no use. There is a record of it, at any
+ * rate. */
+static void foreign_set(engine_partition *partition, engine_slot *slot, bool parked, bool foreign)
+{
+    bool *mark = parked ? &slot->foreign_parked : &slot->foreign_state;
+    if (*mark != foreign) {
+        partition->foreign_count =
+            foreign ? partition->foreign_count + 1 : partition->foreign_count - 1;
+        *mark = foreign;
+    }
+    if (foreign && parked) {
+        slot->parked_stored = true;
+    } else if (foreign) {
+        slot->state_stored = true;
+    }
+}
+
+static base_status value_check(const schema_record *record, bool parked, base_arena *arena,
+                               base_error *error)
+{
+    if (record->value.data == NULL) {
+        return base_ok();
+    }
+    if (parked) {
+        schema_parked *items = NULL;
+        size_t count = 0;
+        return schema_parked_read(record->value, arena, &items, &count, error);
+    }
+    saga_state state;
+    return schema_snapshot_read(record->value, arena, &state, error);
+}
+
 static base_status take_slot(engine_partition *partition, const schema_record *record,
                              base_error *error)
 {
     bool parked = false;
-    base_slice saga = {NULL, 0};
-    base_slice key = {NULL, 0};
-    if (!key_parse(record->key, &parked, &saga, &key)) {
+    engine_slot *slot = slot_of(partition, record, &parked);
+    if (slot == NULL) {
         return base_error_set(error, BASE_CORRUPT, "the key says nothing");
     }
-    schema_parked *items = NULL;
-    size_t count = 0;
-    if (parked && record->value.data != NULL) {
-        BASE_TRY(schema_parked_read(record->value, &partition->scratch, &items, &count, error));
-    } else if (record->value.data != NULL) {
-        saga_state state;
-        BASE_TRY(schema_snapshot_read(record->value, &partition->scratch, &state, error));
+    const base_status checked = value_check(record, parked, &partition->scratch, error);
+    if (base_failed(checked)) {
+        foreign_set(partition, slot, parked, true); /* what it held is missing: the journal knows */
+        return checked;
     }
-    engine_slot *slot = engine_slots_put(&partition->slots, saga, key);
+    foreign_set(partition, slot, parked, false);
     engine_slot_bytes_set(parked ? &slot->parked : &slot->state, record->value);
     if (parked) {
         slot->parked_stored = record->value.data != NULL;
     } else {
         slot->state_stored = record->value.data != NULL;
     }
-    if (slot->state.data == NULL && slot->parked.data == NULL) {
-        engine_slots_remove(&partition->slots, slot);
-    }
+    (void)engine_partition_drop_void(partition, slot);
     return base_ok();
+}
+
+/* Of a writer that had been replaced when it wrote this. */
+static void take_foreign(engine_partition *partition, const schema_record *record)
+{
+    bool parked = false;
+    engine_slot *slot = slot_of(partition, record, &parked);
+    if (slot != NULL) {
+        foreign_set(partition, slot, parked, true);
+    }
 }
 
 base_status engine_rebuild_snapshot(engine_partition *partition, const schema_record *record,
@@ -207,7 +254,7 @@ base_status engine_rebuild_snapshot(engine_partition *partition, const schema_re
     base_arena_reset(&partition->scratch);
     const uint64_t epoch = epoch_of(record);
     if (epoch < partition->snapshot_epoch) {
-        partition->snapshots_foreign = true;
+        take_foreign(partition, record);
         return base_ok();
     }
     base_error reason;
@@ -225,7 +272,6 @@ base_status engine_rebuild_snapshot(engine_partition *partition, const schema_re
     }
     if (base_failed(status)) {
         unreadable(partition, record, status, &reason);
-        partition->snapshots_foreign = true; /* what it held may be missing: the journal knows */
     }
     return base_ok();
 }
@@ -238,6 +284,9 @@ base_status engine_rebuild_timers(engine_partition *partition, base_error *error
          slot = engine_slots_next(&partition->slots, &bucket, slot)) {
         engine_working *working = NULL;
         BASE_TRY(engine_partition_peek(partition, slot->saga, slot->key, &working, error));
+        if (working == NULL) {
+            continue;
+        }
         partition->parked_count += working->parked_count;
         if (partition->arena.used_size > FOLD_ARENA_FULL) {
             BASE_TRY(engine_partition_commit(partition, error));
@@ -278,7 +327,7 @@ base_status engine_rebuild(engine_partition *partition, log_store *store, bool u
         int64_t offset = LOG_OFFSET_BEGIN;
         BASE_TRY(engine_scan(store, topics->snapshots, partition->number, &offset, each_snapshot,
                              &run, error));
-        if (partition->snapshots_foreign || run.tail == LOG_OFFSET_BEGIN) {
+        if (partition->foreign_count > 0 || run.tail == LOG_OFFSET_BEGIN) {
             engine_partition_forget(partition);
             run.tail = LOG_OFFSET_BEGIN;
         }

@@ -9,9 +9,10 @@
  * newer. Snapshots newer than O are fine: the entries between are then duplicates, which change
  * nothing.
  *
- * A writer that was replaced may still write a snapshot of what only it believed. Every claim is
- * also marked among the snapshots, every snapshot carries its writer's epoch; one of an older epoch
- * behind a mark shows, and then the rebuild begins at the journal's first record instead.
+ * A writer that was replaced may still write a snapshot of what only it believed. Every claim is also marked among the
+ * snapshots, every snapshot carries its writer's epoch; so one of an older epoch behind a mark shows. Unless a newer one
+ * of the same key follows, the rebuild begins at the journal's first record instead, and the next checkpoint writes
+ * all snapshots anew.
  */
 #ifndef ENGINE_REBUILD_H
 #define ENGINE_REBUILD_H
@@ -33,7 +34,7 @@
 base_status engine_rebuild_journal(engine_partition *partition, const schema_record *record,
                                    base_error *error) BASE_MUST_USE;
 /* Takes in one record of the snapshots topic, in order; *tail_out is set by a checkpoint: where the
- * journal is read from. When partition->snapshots_foreign is set in the end, they are of no use. */
+ * journal is read from. When partition->foreign_count is not 0 in the end, they are of no use. */
 base_status engine_rebuild_snapshot(engine_partition *partition, const schema_record *record,
                                     int64_t *tail_out, base_error *error) BASE_MUST_USE;
 /* After the last snapshot: finds every instance's next timer. */

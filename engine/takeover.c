@@ -109,15 +109,13 @@ static base_status snapshots_done(engine_context *context, engine_holding *holdi
 {
     engine_partition *fold = &holding->fold;
     BASE_TRY(log_reader_unassign(reader, context->topics.snapshots, fold->number, error));
-    if (fold->snapshots_foreign) {
+    if (fold->foreign_count > 0) {
         ENGINE_LOG(&context->logger, ENGINE_LOG_WARN,
                    "snapshots cannot be trusted, reading the whole journal",
                    ENGINE_NUMBER("partition", fold->number));
     }
-    if (fold->snapshots_foreign || holding->tail == LOG_OFFSET_BEGIN) {
-        const uint64_t marked = fold->snapshot_epoch;
+    if (fold->foreign_count > 0 || holding->tail == LOG_OFFSET_BEGIN) {
         engine_partition_forget(fold);
-        fold->snapshot_epoch = marked;
         holding->tail = LOG_OFFSET_BEGIN;
     }
     BASE_TRY(engine_rebuild_timers(fold, error));

@@ -4,6 +4,8 @@
  * successor took over, a broker that is away. The orders end as if nothing had happened, every
  * effect is asked once, and every rebuild is the same bytes.
  */
+#include "base/hash.h"
+#include "engine/checkpoint.h"
 #include "tests/engine/world.h"
 
 static const char *const keys[] = {"a", "b", "declined", "c", "d"};
@@ -143,12 +145,64 @@ static void test_worker_faults__transactions_that_break_their_promise(void **sta
     assert_true(republished > 0);
 }
 
+/* A writer that had been replaced writes a snapshot of what only it believed. */
+static void forge_snapshot(world *w, const char *key, uint64_t epoch)
+{
+    engine_topics topics;
+    FINE(engine_topics_name(w->config.prefix, &w->arena, &topics));
+    const int32_t partition = base_partition_of(base_slice_of(key), (int32_t)w->config.partitions);
+    saga_state *state = BASE_ARENA_NEW(&w->arena, saga_state);
+    *state = *world_state(w, "order", key);
+    state->phase = SAGA_PHASE_DAMAGED;
+    state->seq += 100;
+    base_slice bytes = {NULL, 0};
+    base_slice record_key = {NULL, 0};
+    FINE(schema_snapshot_write(state, &w->arena, &bytes, error));
+    FINE((error->code = BASE_OK, engine_snapshot_key(false, base_slice_of("order"),
+                                                     base_slice_of(key), &w->arena, &record_key)));
+    const engine_context context = {.topics = topics};
+    schema_record record;
+    FINE((error->code = BASE_OK, engine_checkpoint_record(&context, partition, epoch, record_key,
+                                                          bytes, &w->arena, &record)));
+    record.time_ms = w->now_ms;
+    size_t refused = 0;
+    FINE(log_writer_append(w->writer, &record, error));
+    FINE(log_writer_commit(w->writer, NULL, NULL, 0, NULL, &refused, error));
+}
+
+static void test_worker_faults__a_snapshot_of_a_replaced_writer_is_not_believed(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w, "forged", "1");
+    world_setting(&w, "snapshot_entries", "1");
+    world_orders(&w);
+    world_worker_open(&w, 0);
+    world_settle(&w);
+    place_all(&w);
+    world_settle(&w);
+    restart(&w); /* epoch 2 */
+    forge_snapshot(&w, "a", 1);
+    world_check_rebuild(&w);
+    restart(&w);
+    assert_string_equal(world_phase(&w, "order", "a"), "completed");
+    check_ends(&w, true);
+    assert_int_equal(w.untrusted, 1);
+    world_place(&w, "z"); /* one more entry: the next checkpoint writes all snapshots anew */
+    world_settle(&w);
+    restart(&w);
+    check_ends(&w, true);
+    assert_int_equal(w.untrusted, 1);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_worker_faults__a_restart_at_every_step_changes_nothing),
         cmocka_unit_test(test_worker_faults__every_failing_commit_at_every_batch),
         cmocka_unit_test(test_worker_faults__transactions_that_break_their_promise),
+        cmocka_unit_test(test_worker_faults__a_snapshot_of_a_replaced_writer_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,7 @@ typedef struct world {
     bool quiet;
     int anew; /* how often a worker began anew with all partitions */
     int republished;
+    int untrusted; /* how often snapshots were not trusted */
 } world;
 
 UNUSED_IN_SOME static int64_t world_clock(void *context)
@@ -91,6 +92,9 @@ UNUSED_IN_SOME static void world_write(void *context, const char *line, size_t s
     if (memmem(line, size, "republished=", 12) != NULL &&
         memmem(line, size, "republished=0", 13) == NULL) {
         w->republished++;
+    }
+    if (memmem(line, size, "cannot be trusted", 17) != NULL) {
+        w->untrusted++;
     }
     if (!w->quiet && getenv("TROUPE_TEST_LOG") != NULL) {
         (void)fwrite(line, 1, size, stderr);
