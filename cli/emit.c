@@ -406,10 +406,12 @@ static cli_exit load_key_from(emit *e)
 
 static cli_exit check_options(const emit_options *o, const cli_line *line)
 {
-    if (line->word_count > 2) {
-        return cli_usage("emit", "more than an event and its data: \"%s\"", line->words[2]);
+    const size_t first_data = o->type != NULL ? 0 : 1; /* --type stands for the first word */
+    if (line->word_count > first_data + 1) {
+        return cli_usage("emit", "more than an event and its data: \"%s\"",
+                         line->words[first_data + 1]);
     }
-    if (line->word_count == 2 && o->data != NULL) {
+    if (line->word_count > first_data && o->data != NULL) {
         return cli_usage("emit", "the data stands there twice");
     }
     if (o->plain && o->topic == NULL) {
@@ -427,7 +429,7 @@ static cli_exit check_options(const emit_options *o, const cli_line *line)
     if (!o->plain && !o->lines && line->word_count == 0 && o->type == NULL) {
         return cli_usage("emit", "name an event");
     }
-    if (o->lines && (o->data != NULL || line->word_count == 2)) {
+    if (o->lines && (o->data != NULL || line->word_count > first_data)) {
         return cli_usage("emit", "--lines reads the data from standard input");
     }
     return CLI_OK;

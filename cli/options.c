@@ -162,13 +162,14 @@ typedef struct parse_run {
     cli_exit *exit_out;
 } parse_run;
 
-/* The option's value: behind "=", or the next word. NULL: there is none, which was said. */
+/* The option's value: behind "=", or the next word, unless that is an option. NULL: there is none,
+ * which was said. */
 static const char *value_of(parse_run *run, base_slice name, const char *behind)
 {
     if (behind != NULL) {
         return behind;
     }
-    if (run->next < run->argc) {
+    if (run->next < run->argc && strncmp(run->argv[run->next], "--", 2) != 0) {
         return run->argv[run->next++];
     }
     *run->exit_out = cli_usage(run->command->name, "--%.*s needs a value", BASE_SLICE_ARG(name));
