@@ -28,6 +28,7 @@ typedef struct intake {
     base_slice saga;                 /* only this one; empty: all */
     base_slice key;                  /* only this one; data NULL: all */
     bool from_inbox;
+    bool only_forwards; /* what stays here has been handled */
     bool is_cloud_event;
     bool known; /* some saga knows the event */
     saga_event event;
@@ -46,7 +47,9 @@ static base_status dead_letter(intake *in, const char *reason, base_slice saga,
                                const base_error *why, base_error *error)
 {
     in->known = true;
-    return engine_batch_letter(in->batch, in->context, in->origin, reason, saga, why, error);
+    return in->only_forwards
+               ? base_ok()
+               : engine_batch_letter(in->batch, in->context, in->origin, reason, saga, why, error);
 }
 
 /* ---- an instance on this partition ---- */
@@ -233,7 +236,7 @@ static base_status route_event(intake *in, const engine_plan *plan, const saga_e
         return in->from_inbox ? dead_letter(in, "misplaced", plan->plan->saga, NULL, error)
                               : forward(in, plan, route.key, error);
     }
-    return deliver(in, plan, event, &route, error);
+    return in->only_forwards ? base_ok() : deliver(in, plan, event, &route, error);
 }
 
 static base_status route_plain(intake *in, const engine_plan *plan, base_error *error)
@@ -501,4 +504,26 @@ base_status engine_intake(engine_batch *batch, engine_context *context, engine_p
     }
     BASE_TRY(from_inbox ? take_inbox(in, record, error) : route(in, error));
     return in->born == NULL ? base_ok() : release(in, error);
+}
+
+base_status engine_intake_forwards(engine_batch *batch, engine_context *context,
+                                   engine_partition *partition, size_t source,
+                                   const schema_record *record, base_error *error)
+{
+    intake *in = BASE_ARENA_NEW(&batch->arena, intake);
+    schema_record *copy = BASE_ARENA_NEW(&batch->arena, schema_record);
+    schema_position *position = BASE_ARENA_NEW(&batch->arena, schema_position);
+    if (in == NULL || copy == NULL || position == NULL ||
+        base_failed(engine_wire_copy(record, &batch->arena, copy))) {
+        return no_memory(error);
+    }
+    const engine_source *from = &partition->sources[source];
+    *position = (schema_position){from->topic, from->partition, record->offset + 1};
+    *in = (intake){.batch = batch,
+                   .context = context,
+                   .partition = partition,
+                   .origin = copy,
+                   .position = position,
+                   .only_forwards = true};
+    return route(in, error);
 }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "engine/memory.h"
+#include "engine/wire.h"
 #include "saga/decide.h"
 #include "saga/route.h"
 
@@ -195,33 +196,11 @@ static void parked_remove(engine_partition *partition, engine_working *working,
 static base_status parked_keep(base_arena *arena, const schema_parked *parked, schema_parked *out)
 {
     *out = *parked;
-    schema_record *record = &out->record;
-    schema_header *headers = BASE_ARENA_ARRAY(arena, schema_header, record->header_count);
-    if (headers == NULL) {
+    out->cause.topic = base_arena_copy(arena, parked->cause.topic);
+    if (out->cause.topic.data == NULL) {
         return base_status_of(BASE_OUT_OF_MEMORY);
     }
-    base_slice *const slices[] = {&out->cause.topic, &record->topic, &record->key, &record->value};
-    for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++) {
-        if (slices[i]->data != NULL) {
-            *slices[i] = base_arena_copy(arena, *slices[i]);
-            if (slices[i]->data == NULL) {
-                return base_status_of(BASE_OUT_OF_MEMORY);
-            }
-        }
-    }
-    for (size_t i = 0; i < record->header_count; i++) {
-        headers[i].name = base_arena_copy(arena, record->headers[i].name);
-        headers[i].value = record->headers[i].value;
-        if (headers[i].value.data != NULL) {
-            headers[i].value = base_arena_copy(arena, headers[i].value);
-        }
-        if (headers[i].name.data == NULL ||
-            (headers[i].value.data == NULL) != (record->headers[i].value.data == NULL)) {
-            return base_status_of(BASE_OUT_OF_MEMORY);
-        }
-    }
-    record->headers = headers;
-    return base_ok();
+    return engine_wire_copy(&parked->record, arena, &out->record);
 }
 
 static base_status parked_add(engine_partition *partition, engine_working *working,

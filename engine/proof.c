@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "engine/batch.h"
+#include "engine/intake.h"
 #include "engine/memory.h"
 #include "engine/scan.h"
 #include "engine/wire.h"
@@ -14,10 +16,10 @@
 #define LOOK_BACK_MS 5000
 #define ID_HEADER "ce_id"
 
-/* An event that should be there. */
+/* A record that should be there. */
 typedef struct wanted_event {
     schema_record record; /* partition: where it belongs */
-    base_slice id;
+    base_slice id; /* an event's; empty for what is forwarded, which is known by its origin */
     bool found;
 } wanted_event;
 
@@ -28,34 +30,56 @@ typedef struct wanted_list {
     size_t capacity;
 } wanted_list;
 
-void engine_tail_deinit(engine_tail *tail)
+/* ---- the last batch ---- */
+
+static void entries_clear(engine_tail *tail)
 {
     for (size_t i = 0; i < tail->count; i++) {
         engine_memory_free(tail->records[i].data);
     }
+    tail->count = 0;
+}
+
+void engine_tail_deinit(engine_tail *tail)
+{
+    entries_clear(tail);
     engine_memory_free(tail->records);
+    engine_memory_free(tail->before);
     *tail = (engine_tail){.count = 0};
 }
 
-void engine_tail_add(engine_tail *tail, const schema_record *record, uint64_t claimed)
+static void batch_begins(engine_tail *tail, const schema_record *record, uint64_t epoch,
+                         const engine_partition *partition)
 {
-    schema_journal_kind kind = SCHEMA_JOURNAL_ENTRY;
-    uint64_t epoch = 0;
-    if (base_failed(schema_journal_peek(record->value, &kind, &epoch, NULL)) ||
-        kind != SCHEMA_JOURNAL_ENTRY || epoch < claimed) {
+    entries_clear(tail);
+    tail->time_ms = record->time_ms;
+    tail->epoch = epoch;
+    tail->before = (engine_source *)engine_memory_reserve(
+        tail->before, &tail->before_capacity, partition->source_count, sizeof(engine_source));
+    for (size_t i = 0; i < partition->source_count; i++) {
+        tail->before[i] = partition->sources[i];
+    }
+    tail->before_count = partition->source_count;
+}
+
+void engine_tail_add(engine_tail *tail, const schema_record *record,
+                     const engine_partition *partition)
+{
+    schema_journal_kind kind = SCHEMA_JOURNAL_POSITION;
+    uint64_t epoch =
+        tail->epoch; /* where it cannot be told, as for what is set aside: its neighbours' */
+    const base_status peeked = schema_journal_peek(record->value, &kind, &epoch, NULL);
+    if (peeked.code == BASE_CORRUPT || kind == SCHEMA_JOURNAL_CLAIM || epoch < partition->epoch) {
         return;
     }
     if (record->time_ms != tail->time_ms || epoch != tail->epoch) {
-        for (size_t i = 0; i < tail->count; i++) {
-            engine_memory_free(tail->records[i].data);
-        }
-        tail->count = 0;
-        tail->time_ms = record->time_ms;
-        tail->epoch = epoch;
+        batch_begins(tail, record, epoch, partition);
     }
-    tail->records = (base_slice *)engine_memory_reserve(tail->records, &tail->capacity,
-                                                        tail->count + 1, sizeof(base_slice));
-    tail->records[tail->count++] = engine_memory_copy(record->value);
+    if (kind == SCHEMA_JOURNAL_ENTRY && !base_failed(peeked)) {
+        tail->records = (base_slice *)engine_memory_reserve(tail->records, &tail->capacity,
+                                                            tail->count + 1, sizeof(base_slice));
+        tail->records[tail->count++] = engine_memory_copy(record->value);
+    }
 }
 
 /* ---- what should be there ---- */
@@ -73,7 +97,9 @@ static base_status want(wanted_list *list, const engine_context *context,
                                                         list->count + 1, sizeof(wanted_event));
     wanted_event *wanted = &list->items[list->count++];
     *wanted = (wanted_event){.record = *record, .id = engine_wire_header(record, ID_HEADER)};
-    wanted->record.partition = base_partition_of(record->key, count);
+    if (record->partition == SCHEMA_PARTITION_BY_KEY) {
+        wanted->record.partition = base_partition_of(record->key, count);
+    }
     return base_ok();
 }
 
@@ -133,15 +159,31 @@ typedef struct proof_scan {
     int32_t partition;
 } proof_scan;
 
+static bool same_header(const schema_record *a, const schema_record *b, const char *name)
+{
+    return base_slice_equal(engine_wire_header(a, name), engine_wire_header(b, name));
+}
+
+static bool is_wanted(const wanted_event *wanted, const schema_record *record)
+{
+    if (wanted->id.size > 0) {
+        return base_slice_equal(wanted->id, engine_wire_header(record, ID_HEADER));
+    }
+    return base_slice_equal(wanted->record.key, record->key) &&
+           same_header(&wanted->record, record, ENGINE_HEADER_OFFSET) &&
+           same_header(&wanted->record, record, ENGINE_HEADER_PARTITION) &&
+           same_header(&wanted->record, record, ENGINE_HEADER_TOPIC) &&
+           same_header(&wanted->record, record, ENGINE_HEADER_SAGA);
+}
+
 static base_status each_record(void *context, const schema_record *record, base_error *error)
 {
     (void)error;
     const proof_scan *scan = (const proof_scan *)context;
-    const base_slice id = engine_wire_header(record, ID_HEADER);
-    for (size_t i = 0; id.size > 0 && i < scan->list->count; i++) {
+    for (size_t i = 0; i < scan->list->count; i++) {
         wanted_event *wanted = &scan->list->items[i];
-        if (base_slice_equal(wanted->id, id) &&
-            base_slice_equal(wanted->record.topic, scan->topic)) {
+        if (wanted->record.partition == scan->partition &&
+            base_slice_equal(wanted->record.topic, scan->topic) && is_wanted(wanted, record)) {
             wanted->found = true;
         }
     }
@@ -173,27 +215,122 @@ static base_status look(wanted_list *list, const engine_context *context, int64_
     return base_ok();
 }
 
-base_status engine_proof(const engine_context *context, const engine_partition *partition,
+/* ---- what should have been forwarded ---- */
+
+typedef struct forward_scan {
+    engine_context *context;
+    engine_partition *partition;
+    engine_batch *batch;
+    size_t source;
+    int64_t end;
+} forward_scan;
+
+static base_status each_source_record(void *context, const schema_record *record, base_error *error)
+{
+    const forward_scan *scan = (const forward_scan *)context;
+    if (record->offset >= scan->end) {
+        return base_ok();
+    }
+    return engine_intake_forwards(scan->batch, scan->context, scan->partition, scan->source, record,
+                                  error);
+}
+
+static int64_t position_before(const engine_tail *tail, const engine_source *source)
+{
+    for (size_t i = 0; i < tail->before_count; i++) {
+        if (tail->before[i].partition == source->partition &&
+            base_slice_equal(tail->before[i].topic, source->topic)) {
+            return tail->before[i].known ? tail->before[i].offset : source->offset;
+        }
+    }
+    return source->offset; /* it was new then: nothing had been read */
+}
+
+/* The records that the last batch had read, on their way once more. The records of one scan live on in the batch's
+ * arena, as far as they are forwarded. */
+static base_status forwards_collect(engine_batch *batch, engine_context *context,
+                                    engine_partition *partition, const engine_tail *tail,
+                                    base_error *error)
+{
+    for (size_t i = 0; i < partition->source_count; i++) {
+        const engine_source *source = &partition->sources[i];
+        int64_t offset = position_before(tail, source);
+        if (offset >= source->offset || base_slice_equal(source->topic, context->topics.inbox)) {
+            continue;
+        }
+        int64_t begin = 0;
+        int64_t end = 0;
+        const base_status ranged =
+            log_range(context->store, source->topic, source->partition, &begin, &end, error);
+        if (ranged.code == BASE_NOT_FOUND) {
+            base_error_clear(error);
+            continue;
+        }
+        BASE_TRY(ranged);
+        offset = offset < begin ? begin : offset;
+        forward_scan scan = {.context = context,
+                             .partition = partition,
+                             .batch = batch,
+                             .source = i,
+                             .end = source->offset};
+        BASE_TRY(engine_scan(context->store, source->topic, source->partition, &offset,
+                             each_source_record, &scan, error));
+    }
+    return base_ok();
+}
+
+static base_status want_forwards(wanted_list *list, const engine_context *context,
+                                 const engine_batch *batch, base_error *error)
+{
+    for (size_t i = 0; i < batch->out_count; i++) {
+        if (batch->outs[i].kind == ENGINE_OUT_FORWARD) {
+            BASE_TRY(want(list, context, &batch->outs[i].record, error));
+            list->items[list->count - 1].id = (base_slice){NULL, 0};
+        }
+    }
+    return base_ok();
+}
+
+/* ---- the whole ---- */
+
+static base_status append_missing(const wanted_list *list, log_writer *writer, size_t *missing_out,
+                                  base_error *error)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->items[i].found) {
+            BASE_TRY(log_writer_append(writer, &list->items[i].record, error));
+            missing++;
+        }
+    }
+    *missing_out = missing;
+    return base_ok();
+}
+
+base_status engine_proof(engine_context *context, engine_partition *partition,
                          const engine_tail *tail, log_writer *writer, size_t *missing_out,
                          base_error *error)
 {
     wanted_list list = {.count = 0};
+    engine_batch batch;
     base_arena_init(&list.arena, ARENA_SIZE_MAX);
-    size_t missing = 0;
+    engine_batch_init(&batch);
+    engine_batch_begin(&batch, engine_now_ms(&context->clock));
     base_status status = want_all(&list, context, partition, tail, error);
+    if (!base_failed(status)) {
+        status = forwards_collect(&batch, context, partition, tail, error);
+    }
+    if (!base_failed(status)) {
+        status = want_forwards(&list, context, &batch, error);
+    }
     if (!base_failed(status)) {
         status = look(&list, context, tail->time_ms - LOOK_BACK_MS, error);
     }
-    for (size_t i = 0; !base_failed(status) && i < list.count; i++) {
-        if (!list.items[i].found) {
-            status = log_writer_append(writer, &list.items[i].record, error);
-            missing++;
-        }
+    if (!base_failed(status)) {
+        status = append_missing(&list, writer, missing_out, error);
     }
     engine_memory_free(list.items);
     base_arena_deinit(&list.arena);
-    if (!base_failed(status)) {
-        *missing_out = missing;
-    }
+    engine_batch_deinit(&batch);
     return status;
 }

@@ -91,7 +91,7 @@ static base_status take_record(const engine_context *context, engine_holding *ho
     if (base_slice_equal(record->topic, context->topics.snapshots)) {
         return engine_rebuild_snapshot(&holding->fold, record, &holding->tail, error);
     }
-    engine_tail_add(&holding->last, record, holding->fold.epoch);
+    engine_tail_add(&holding->last, record, &holding->fold);
     return engine_rebuild_journal(&holding->fold, record, error);
 }
 

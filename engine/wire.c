@@ -246,6 +246,36 @@ base_slice engine_wire_header(const schema_record *record, const char *name)
     return (base_slice){NULL, 0};
 }
 
+static base_status keep(base_arena *arena, base_slice *slice)
+{
+    if (slice->data != NULL) {
+        *slice = base_arena_copy(arena, *slice);
+        return slice->data == NULL ? no_memory() : base_ok();
+    }
+    return base_ok();
+}
+
+base_status engine_wire_copy(const schema_record *record, base_arena *arena,
+                             schema_record *record_out)
+{
+    schema_record copy = *record;
+    schema_header *headers = BASE_ARENA_ARRAY(arena, schema_header, record->header_count);
+    if (headers == NULL) {
+        return no_memory();
+    }
+    BASE_TRY(keep(arena, &copy.topic));
+    BASE_TRY(keep(arena, &copy.key));
+    BASE_TRY(keep(arena, &copy.value));
+    for (size_t i = 0; i < record->header_count; i++) {
+        headers[i] = record->headers[i];
+        BASE_TRY(keep(arena, &headers[i].name));
+        BASE_TRY(keep(arena, &headers[i].value));
+    }
+    copy.headers = headers;
+    *record_out = copy;
+    return base_ok();
+}
+
 typedef struct header_list {
     base_arena *arena;
     schema_header *items;

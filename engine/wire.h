@@ -62,6 +62,10 @@ typedef struct engine_letter {
 base_status engine_wire_dead_letter(const engine_letter *letter, base_slice topic,
                                     base_arena *arena, schema_record *record_out) BASE_MUST_USE;
 
+/* A deep copy. Lives: in arena. */
+base_status engine_wire_copy(const schema_record *record, base_arena *arena,
+                             schema_record *record_out) BASE_MUST_USE;
+
 /* The value of a header, or data NULL. */
 base_slice engine_wire_header(const schema_record *record, const char *name);
 

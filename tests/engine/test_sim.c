@@ -137,9 +137,10 @@ static void fault(sim *s)
     static const log_memory_fault calm[] = {
         LOG_MEMORY_COMMIT_ABORTED, LOG_MEMORY_COMMIT_UNREACHABLE, LOG_MEMORY_COMMIT_UNKNOWN_APPLIED,
         LOG_MEMORY_COMMIT_UNKNOWN_OPEN, LOG_MEMORY_COMMIT_LATE};
-    static const log_memory_fault breaking[] = {LOG_MEMORY_COMMIT_ZOMBIE, LOG_MEMORY_COMMIT_TWICE};
+    static const log_memory_fault breaking[] = {LOG_MEMORY_COMMIT_ZOMBIE, LOG_MEMORY_COMMIT_TWICE,
+                                                LOG_MEMORY_COMMIT_TORN};
     const log_memory_fault kind =
-        s->breaking && chance(s, 2) == 0 ? breaking[chance(s, 2)] : calm[chance(s, 5)];
+        s->breaking && chance(s, 2) == 0 ? breaking[chance(s, 3)] : calm[chance(s, 5)];
     char identity[64];
     (void)snprintf(identity, sizeof(identity), "troupe-worker-%d-%d", (int)chance(s, 2),
                    s->w.opened - 1);
