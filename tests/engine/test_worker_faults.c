@@ -145,6 +145,52 @@ static void test_worker_faults__transactions_that_break_their_promise(void **sta
     assert_true(republished > 0);
 }
 
+/* A key whose instances live on the partition. */
+static void key_on(int32_t partition, int32_t count, char *out, size_t size)
+{
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(out, size, "key-%d", i);
+        if (base_partition_of(base_slice_of(out), count) == partition) {
+            return;
+        }
+    }
+    fail();
+}
+
+/* Half a transaction is there: the entry that moved the source's position, but not the record that was forwarded. */
+static void test_worker_faults__a_forward_that_was_torn_off_is_forwarded_again(void **state)
+{
+    (void)state;
+    world w;
+    char here[16];
+    char there[16];
+    key_on(0, 2, here, sizeof(here));
+    key_on(1, 2, there, sizeof(there));
+    world_open(&w, "torn", "2");
+    world_topic(&w, "orders.events", 1);
+    world_orders(&w);
+    world_worker_open(&w, 0);
+    world_settle(&w);
+    char json[64];
+    world_order_json(json, sizeof(json), here);
+    world_emit_keyed(&w, "orders.events", "order.placed", json, "x");
+    world_order_json(json, sizeof(json), there);
+    world_emit_keyed(&w, "orders.events", "order.placed", json, "x");
+    FINE((error->code = BASE_OK, log_memory_fail_commit(w.store, base_slice_of("troupe-worker-0-0"),
+                                                        LOG_MEMORY_COMMIT_TORN)));
+    for (int i = 0; i < 50; i++) {
+        w.now_ms += 50;
+        world_step(&w, 0);
+    }
+    world_settle(&w);
+    assert_int_equal(w.anew, 1);
+    assert_int_equal(w.republished, 1);
+    assert_string_equal(world_phase(&w, "order", here), "completed");
+    assert_string_equal(world_phase(&w, "order", there), "completed");
+    world_check_rebuild(&w);
+    world_close(&w);
+}
+
 /* A writer that had been replaced writes a snapshot of what only it believed. */
 static void forge_snapshot(world *w, const char *key, uint64_t epoch)
 {
@@ -202,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_worker_faults__a_restart_at_every_step_changes_nothing),
         cmocka_unit_test(test_worker_faults__every_failing_commit_at_every_batch),
         cmocka_unit_test(test_worker_faults__transactions_that_break_their_promise),
+        cmocka_unit_test(test_worker_faults__a_forward_that_was_torn_off_is_forwarded_again),
         cmocka_unit_test(test_worker_faults__a_snapshot_of_a_replaced_writer_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
