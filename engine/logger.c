@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "schemas/time.h"
+#include "base/time.h"
 
 #define LINE_SIZE_MAX 4096
 #define TAIL_SIZE 16 /* kept for what closes a line that was cut */
@@ -122,8 +122,8 @@ void engine_log_write(const engine_logger *logger, engine_log_level level, const
     }
     log_line line;
     line.size = 0;
-    char time[SCHEMA_TIME_SIZE];
-    schema_time_format(engine_now_ms(&logger->clock), time);
+    char time[BASE_TIME_SIZE];
+    base_time_format(engine_now_ms(&logger->clock), time);
     char head[96];
     (void)snprintf(head, sizeof(head),
                    logger->json ? "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"" : "%s %-5s ",

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
+#include "base/time.h"
 #include "schemas/json.h"
 #include "schemas/media.h"
-#include "schemas/time.h"
 
 #define PREFIX SCHEMA_CE_PREFIX
 #define STRUCTURED SCHEMA_CE_STRUCTURED
@@ -123,7 +123,7 @@ static base_status time_of(envelope_reader *reader, attribute_slot slot, int64_t
 {
     const base_slice text = reader->texts[slot];
     *ms_out = absent_ms;
-    if (text.size == 0 || !base_failed(schema_time_parse(text, ms_out))) {
+    if (text.size == 0 || !base_failed(base_time_parse(text, ms_out))) {
         return base_ok();
     }
     const int shown = text.size > 60 ? 60 : (int)text.size;

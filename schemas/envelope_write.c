@@ -1,7 +1,7 @@
 /* Events in binary mode: see envelope.h. */
+#include "base/time.h"
 #include "schemas/envelope.h"
 #include "schemas/media.h"
-#include "schemas/time.h"
 
 #define HEADER_MAX 24 /* besides the other extensions: one each of put_all */
 
@@ -26,8 +26,8 @@ static void put(header_writer *writer, const char *name, base_slice value)
 
 static void put_time(header_writer *writer, const char *name, int64_t ms)
 {
-    char text[SCHEMA_TIME_SIZE];
-    schema_time_format(ms, text);
+    char text[BASE_TIME_SIZE];
+    base_time_format(ms, text);
     const base_slice kept = base_arena_copy(writer->arena, base_slice_of(text));
     writer->no_memory = writer->no_memory || kept.data == NULL;
     put(writer, name, kept);
