@@ -31,7 +31,8 @@ trap finish EXIT
 
 fail() {
     failures=$((failures + 1))
-    echo "FAILED: ${BASH_SOURCE[2]##*/}:${BASH_LINENO[1]}: $*" >&2
+    local file=${BASH_SOURCE[2]:-$0}
+    echo "FAILED: ${file##*/}:${BASH_LINENO[1]:-?}: $*" >&2
     echo "  command: troupe $last" >&2
     echo "  code $code; stdout:" >&2
     head -n 20 "$work/out" | sed 's/^/    /' >&2
