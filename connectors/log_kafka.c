@@ -1,11 +1,11 @@
 /*
- * The Kafka backend: the store. Topics, what is known of them, and ranges; members, readers and
- * writers are in files of their own (connectors/log_kafka.h lists them).
+ * The Kafka backend: the store. Opening, what is known of topics, and ranges; the rest is in files
+ * of its own (connectors/log_kafka.h lists them).
  *
  *   log_store ---- client (a consumer that reads nothing): metadata, admin requests, offsets
  *      |
  *      +-- topics: partitions, the broker's bound on a batch, compacted or not; and how far we have
- * committed
+ *          committed
  *
  * Ends. A broker answers a commit when the decision is durable in its transaction log; the markers
  * that move a partition's last stable offset (LSO) follow some milliseconds later. Whoever commits
@@ -23,9 +23,8 @@
 #include "base/assert.h"
 
 #define VERSION_ADVISED 0x020601ff /* librdkafka 2.6.1 */
-#define COMMITTED_TRUSTED_MS                                                                       \
-    60000 /* markers never take this long; a topic may be made anew in this time */
-#define ADMIN_ANSWER_MS 3000 /* for facts that we can do without */
+#define COMMITTED_TRUSTED_MS 60000 /* markers never take this long; topics are made anew */
+#define ADMIN_ANSWER_MS 3000       /* for facts that we can do without */
 #define ADMIN_SILENT_MS 600000
 #define LOG_KAFKA_MESSAGE_MIN 1000 /* librdkafka's bounds of message.max.bytes */
 #define LOG_KAFKA_MESSAGE_MAX 1000000000
@@ -455,49 +454,6 @@ static base_status kafka_topic_partitions(log_store *base, base_slice topic, int
     return base_ok();
 }
 
-/* ---- listing ---- */
-
-static int topic_order(const void *a, const void *b)
-{
-    const rd_kafka_metadata_topic_t *x = a;
-    const rd_kafka_metadata_topic_t *y = b;
-    return strcmp(x->topic, y->topic);
-}
-
-static base_status kafka_topics_list(log_store *base,
-                                     void (*each)(void *context, base_slice topic,
-                                                  int32_t partitions),
-                                     void *context, base_error *error)
-{
-    log_kafka_store *store = kafka_store(base);
-    const struct rd_kafka_metadata *metadata = NULL;
-    const rd_kafka_resp_err_t err =
-        rd_kafka_metadata(store->client.rk, 1, NULL, &metadata, LOG_KAFKA_CALL_MS);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return log_kafka_fail(&store->client, err, error, "listing the topics of %s",
-                              store->brokers);
-    }
-    const size_t count = (size_t)metadata->topic_cnt;
-    rd_kafka_metadata_topic_t *sorted = calloc(count + 1, sizeof(*sorted));
-    if (sorted == NULL) {
-        rd_kafka_metadata_destroy(metadata);
-        return base_error_set(error, BASE_OUT_OF_MEMORY, "no memory for %zu topics", count);
-    }
-    if (count > 0) {
-        memcpy(sorted, metadata->topics, count * sizeof(*sorted));
-        qsort(sorted, count, sizeof(*sorted), topic_order);
-    }
-    for (size_t i = 0; i < count; i++) {
-        /* Two underscores begin the names of Kafka's own topics. */
-        if (sorted[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && strncmp(sorted[i].topic, "__", 2) != 0) {
-            each(context, base_slice_of(sorted[i].topic), sorted[i].partition_cnt);
-        }
-    }
-    free(sorted);
-    rd_kafka_metadata_destroy(metadata);
-    return base_ok();
-}
-
 /* ---- ranges ---- */
 
 /* Asks for one offset: of the first record at or after a time, or, with the special times, of begin
@@ -621,7 +577,7 @@ const log_backend log_kafka_backend = {
     .close = kafka_close,
     .topics_ensure = log_kafka_topics_ensure,
     .topic_partitions = kafka_topic_partitions,
-    .topics_list = kafka_topics_list,
+    .topics_list = log_kafka_topics_list,
     .range = log_kafka_range,
     .offset_at = kafka_offset_at,
     .member_open = log_kafka_member_open,

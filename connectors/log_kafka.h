@@ -3,14 +3,15 @@
  * end here.
  *
  *   log_kafka.c         the store: opening, what is known of topics, ranges
- *   log_kafka_topics.c  creating topics
+ *   log_kafka_topics.c  creating and listing topics
  *   log_kafka_client.c  one librdkafka handle: its settings, what it reports, errors in our words
  *   log_kafka_member.c  membership of a group (a consumer that never fetches)
  *   log_kafka_reader.c  reading (a consumer that never joins)
- *   log_kafka_writer.c  transactions (a producer)
+ *   log_kafka_writer.c  a producer, and records given to it
+ *   log_kafka_commit.c  the life of a transaction
  *
- * Only what librdkafka 2.0.2 has is used, and cooperative-sticky, consume_batch beside a rebalance,
- * produceva and seek_partitions, which it has with faults, are not.
+ * Only what librdkafka 2.0.2 has is used, and cooperative-sticky, produceva with headers and
+ * seek_partitions, which it has with faults, are not.
  */
 #ifndef CONNECTORS_LOG_KAFKA_H
 #define CONNECTORS_LOG_KAFKA_H
@@ -154,6 +155,10 @@ base_status log_kafka_range(log_store *store, base_slice topic, int32_t partitio
 /* ---- log_kafka_topics.c ---- */
 base_status log_kafka_topics_ensure(log_store *store, const log_topic_options *topics, size_t count,
                                     int32_t timeout_ms, base_error *error);
+
+base_status log_kafka_topics_list(log_store *store,
+                                  void (*each)(void *context, base_slice topic, int32_t partitions),
+                                  void *context, base_error *error);
 
 /* ---- log_kafka_member.c ---- */
 base_status log_kafka_member_open(log_store *store, const log_member_options *options,

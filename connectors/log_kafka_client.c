@@ -1,9 +1,9 @@
 /*
  * One librdkafka handle: how it is set up, what it tells, and its errors in our words.
  *
- * Settings: what the user gives as kafka.NAME goes to librdkafka as NAME, first; then come the
- * values on which the log's promises rest (isolation, acknowledgements, commits, offsets). Those
- * names are refused when they are given, so nobody believes to have changed them.
+ * Settings: what the user gives as kafka.NAME goes to librdkafka as NAME, over defaults of ours;
+ * then come the values on which the log's promises rest (isolation, acknowledgements, commits,
+ * offsets). Those names are refused when they are given, so nobody believes to have changed them.
  */
 #include <inttypes.h>
 #include <stdarg.h>

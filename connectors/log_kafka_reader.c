@@ -3,21 +3,21 @@
  * is told to.
  *
  *   partition 0 --+                          +--> records, until the next poll
- *   partition 1 --+--> one queue --> sort ---+--> end of partition: the position moves behind gaps
- *   partition 2 --+     |  eventfd           +--> error: kept for the partition, told by the next
- * poll
+ *   partition 1 --+--> one queue --> sort ---+--> end of partition: the position moves over gaps
+ *   partition 2 --+     |  eventfd           +--> error: kept, told by the next poll
  *                       v
  *              ppoll <--+-- wake (an eventfd of its own)
  *
  * librdkafka's simple consumer does this: no group, hence no coordinator, no rights on a group, no
- * rebalance that could go wrong, and a stop that has taken effect when it returns. One thread
- * reads; what was fetched for an assignment that has changed since is dropped by librdkafka
- * (versions), and what slips through by us (an offset below the position).
+ * rebalance that could go wrong, and a stop that has taken effect when it returns. The batch call is
+ * safe here, unlike beside a rebalance: one thread reads, stops and starts. What was fetched for an
+ * assignment that has changed since is dropped by librdkafka (versions), and what slips through by
+ * us (an offset below the position).
  *
  * Positions are ours: behind the last record handed out, and at the end of a partition where
- * librdkafka says that its fetch stands there, which is behind the markers of transactions. log.h
- * asks for a wake from a signal handler, so waiting is done in ppoll on eventfds, not on the
- * queue's condition variable.
+ * librdkafka says that its fetch stands, which is behind the markers of transactions. log.h asks for
+ * a wake from a signal handler, so waiting is done in ppoll on eventfds, not on the queue's
+ * condition variable.
  */
 #include <errno.h>
 #include <inttypes.h>

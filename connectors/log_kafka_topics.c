@@ -1,7 +1,7 @@
 /*
- * Creating topics with Kafka's admin API: those that are missing, and nothing else. A topic is
- * ready when every broker that we ask knows all its partitions and their leaders, since the first
- * thing that follows is reading and writing.
+ * Creating topics with Kafka's admin API: those that are missing, and nothing else. A topic is ready
+ * when the cluster knows all its partitions and their leaders, since the first thing that follows is
+ * reading and writing. And listing them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -253,4 +253,46 @@ base_status log_kafka_topics_ensure(log_store *base, const log_topic_options *to
     }
     free(missing);
     return status;
+}
+
+/* ---- listing ---- */
+
+static int topic_order(const void *a, const void *b)
+{
+    const rd_kafka_metadata_topic_t *x = a;
+    const rd_kafka_metadata_topic_t *y = b;
+    return strcmp(x->topic, y->topic);
+}
+
+base_status log_kafka_topics_list(log_store *base,
+                                  void (*each)(void *context, base_slice topic, int32_t partitions),
+                                  void *context, base_error *error)
+{
+    log_kafka_store *store = (log_kafka_store *)(void *)base;
+    const struct rd_kafka_metadata *metadata = NULL;
+    const rd_kafka_resp_err_t err =
+        rd_kafka_metadata(store->client.rk, 1, NULL, &metadata, LOG_KAFKA_CALL_MS);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return log_kafka_fail(&store->client, err, error, "listing the topics of %s",
+                              store->brokers);
+    }
+    const size_t count = (size_t)metadata->topic_cnt;
+    rd_kafka_metadata_topic_t *sorted = calloc(count + 1, sizeof(*sorted));
+    if (sorted == NULL) {
+        rd_kafka_metadata_destroy(metadata);
+        return base_error_set(error, BASE_OUT_OF_MEMORY, "no memory for %zu topics", count);
+    }
+    if (count > 0) {
+        memcpy(sorted, metadata->topics, count * sizeof(*sorted));
+        qsort(sorted, count, sizeof(*sorted), topic_order);
+    }
+    for (size_t i = 0; i < count; i++) {
+        /* Two underscores begin the names of Kafka's own topics. */
+        if (sorted[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && strncmp(sorted[i].topic, "__", 2) != 0) {
+            each(context, base_slice_of(sorted[i].topic), sorted[i].partition_cnt);
+        }
+    }
+    free(sorted);
+    rd_kafka_metadata_destroy(metadata);
+    return base_ok();
 }
