@@ -30,7 +30,18 @@ typedef struct crash_run {
     int kills;
     int orders;
     int place_every_ms;
+    char topics[5][96]; /* of this run alone: by crash_topic */
+    char saga[4096];
+    const char *ask_topics[2];
 } crash_run;
+
+enum crash_topic {
+    CRASH_ORDERS,
+    CRASH_PAYMENTS,
+    CRASH_STOCK,
+    CRASH_PAYMENTS_ASKS,
+    CRASH_STOCK_ASKS
+};
 
 static int64_t crash_now_ms(void)
 {
@@ -133,12 +144,12 @@ static void crash_serve_record(crash_run *run, const schema_record *record)
     ask->try_number = event.saga_try;
     const bool declined = strncmp(ask->key, "declined-", 9) == 0;
     const bool slow = strncmp(ask->key, "slow-", 5) == 0;
-    static const char *const answers[][3] = {
-        {"payment.authorise", "payment.authorised", "payments.events"},
-        {"payment.capture", "payment.captured", "payments.events"},
-        {"payment.void", "payment.voided", "payments.events"},
-        {"stock.reserve", "stock.reserved", "stock.events"},
-        {"stock.release", "stock.released", "stock.events"}};
+    const char *const answers[][3] = {
+        {"payment.authorise", "payment.authorised", run->topics[CRASH_PAYMENTS]},
+        {"payment.capture", "payment.captured", run->topics[CRASH_PAYMENTS]},
+        {"payment.void", "payment.voided", run->topics[CRASH_PAYMENTS]},
+        {"stock.reserve", "stock.reserved", run->topics[CRASH_STOCK]},
+        {"stock.release", "stock.released", run->topics[CRASH_STOCK]}};
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         if (strcmp(answers[i][0], ask->type) != 0) {
             continue;
@@ -234,26 +245,45 @@ static void crash_check_folds(crash_run *run)
     world_check_rebuild(w);
 }
 
-#define CRASH_SAGA                                                                                 \
-    "saga: order\n"                                                                                \
-    "version: 1\n"                                                                                 \
-    "keys: { order: string }\n"                                                                    \
-    "services: { orders: {}, payments: { sticky: true }, stock: {} }\n"                            \
-    "events: { order.placed: { from: orders, key: { order: .data.orderId } } }\n"                  \
-    "start: { when: order.placed }\n"                                                              \
-    "steps:\n"                                                                                     \
-    "  authorise: { service: payments, when: order.placed, ask: payment.authorise,\n"              \
-    "               with: '{orderId, amount: .total}', emits: payment.authorised,\n"               \
-    "               fails: payment.declined, timeout: 2s,\n"                                       \
-    "               retry: { max: 20, first: 100ms, jitter: 0 },\n"                                \
-    "               undo: { ask: payment.void, with: '{orderId}', emits: payment.voided } }\n"     \
-    "  reserve: { service: stock, when: order.placed, ask: stock.reserve, with: '{orderId}',\n"    \
-    "             emits: stock.reserved, fails: stock.refused, timeout: 60s, retry: 1,\n"          \
-    "             undo: { ask: stock.release, with: '{orderId}', emits: stock.released,\n"         \
-    "                     timeout: 60s } }\n"                                                      \
-    "  capture: { service: payments, after: [authorise, reserve], ask: payment.capture,\n"         \
-    "             with: '{orderId}', emits: payment.captured, fails: payment.capture_refused,\n"   \
-    "             undo: never, pivot: true, timeout: 60s, retry: forever }\n"
+static void crash_saga(crash_run *run)
+{
+    static const char *const names[] = {"orders.events", "payments.events", "stock.events",
+                                        "payments.asks", "stock.asks"};
+    for (size_t i = 0; i < 5; i++) {
+        (void)snprintf(run->topics[i], sizeof(run->topics[i]), "%s.%s", run->prefix, names[i]);
+    }
+    run->ask_topics[0] = run->topics[CRASH_PAYMENTS_ASKS];
+    run->ask_topics[1] = run->topics[CRASH_STOCK_ASKS];
+    (void)snprintf(
+        run->saga, sizeof(run->saga),
+        "saga: order\nversion: 1\nkeys: { order: string }\n"
+        "services: { orders: { events: %s }, payments: { sticky: true, asks: %s, events: %s },\n"
+        "            stock: { asks: %s, events: %s } }\n"
+        "events: { order.placed: { from: orders, key: { order: .data.orderId } } }\n"
+        "start: { when: order.placed }\n"
+        "steps:\n"
+        "  authorise: { service: payments, when: order.placed, ask: payment.authorise,\n"
+        "               with: '{orderId, amount: .total}', emits: payment.authorised,\n"
+        "               fails: payment.declined, timeout: 2s,\n"
+        "               retry: { max: 20, first: 100ms, jitter: 0 },\n"
+        "               undo: { ask: payment.void, with: '{orderId}', emits: payment.voided } }\n"
+        "  reserve: { service: stock, when: order.placed, ask: stock.reserve, with: '{orderId}',\n"
+        "             emits: stock.reserved, fails: stock.refused, timeout: 60s, retry: 1,\n"
+        "             undo: { ask: stock.release, with: '{orderId}', emits: stock.released,\n"
+        "                     timeout: 60s } }\n"
+        "  capture: { service: payments, after: [authorise, reserve], ask: payment.capture,\n"
+        "             with: '{orderId}', emits: payment.captured, fails: payment.capture_refused,\n"
+        "             undo: never, pivot: true, timeout: 60s, retry: forever }\n",
+        run->topics[CRASH_ORDERS], run->topics[CRASH_PAYMENTS_ASKS], run->topics[CRASH_PAYMENTS],
+        run->topics[CRASH_STOCK_ASKS], run->topics[CRASH_STOCK]);
+}
+
+static void crash_place(crash_run *run, const char *key)
+{
+    char json[128];
+    world_order_json(json, sizeof(json), key);
+    world_emit(&run->w, run->topics[CRASH_ORDERS], "order.placed", key, json);
+}
 
 static void crash_open(crash_run *run)
 {
@@ -261,14 +291,12 @@ static void crash_open(crash_run *run)
     world_open_log(w, run->url, run->partitions);
     crash_settings(&w->config, run->url, run->prefix, run->partitions);
     w->now_ms = crash_now_ms();
-    world_deploy(w, CRASH_SAGA);
-    for (size_t i = 0; i < 2; i++) {
-        world_topic(w, order_ask_topics[i], (int32_t)w->config.partitions);
+    crash_saga(run);
+    world_deploy(w, run->saga);
+    for (size_t i = 0; i < 5; i++) { /* answers of payments take the inbox */
+        world_topic(w, run->topics[i], i == CRASH_PAYMENTS ? 3 : (int32_t)w->config.partitions);
     }
-    world_topic(w, "orders.events", (int32_t)w->config.partitions);
-    world_topic(w, "payments.events", 3); /* answers take the inbox */
-    world_topic(w, "stock.events", (int32_t)w->config.partitions);
-    world_services(w, NULL, 0, order_ask_topics, 2);
+    world_services(w, NULL, 0, run->ask_topics, 2);
     crash_serve(run);
 }
 
@@ -290,7 +318,7 @@ static void crash_orders(crash_run *run, int orders, int kill_every_ms)
         if (placed < orders && now_ms - begun_ms >= placed * (int64_t)run->place_every_ms) {
             char key[32];
             crash_key(placed++, key, sizeof(key));
-            world_place(w, key);
+            crash_place(run, key);
         }
         crash_serve(run);
         if (now_ms >= kill_ms && (placed < orders || run->kills < 10)) {

@@ -78,6 +78,25 @@ static void test_config__settings_are_passed_on(void **state)
     engine_config_deinit(&config);
 }
 
+static void test_config__large_records_pass_the_log_too(void **state)
+{
+    (void)state;
+    engine_config config;
+    base_error error;
+    engine_config_init(&config);
+    assert_false(base_failed(engine_config_finish(&config, &error)));
+    assert_int_equal(config.setting_count, 0);
+    assert_false(base_failed(read_text(
+        &config, "record_size_max: 4000000\nkafka.message.max.bytes: 5000000\n", &error)));
+    assert_false(base_failed(engine_config_finish(&config, &error)));
+    assert_int_equal(config.setting_count, 2);
+    assert_true(base_slice_is(config.settings[0].name, "kafka.message.max.bytes"));
+    assert_true(base_slice_is(config.settings[0].value, "5000000"));
+    assert_true(base_slice_is(config.settings[1].name, "local.record_size_max"));
+    assert_true(base_slice_is(config.settings[1].value, "4000000"));
+    engine_config_deinit(&config);
+}
+
 static void test_config__an_unknown_key_is_refused_with_its_place_and_a_guess(void **state)
 {
     (void)state;
@@ -167,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__later_sources_win),
         cmocka_unit_test(test_config__settings_are_passed_on),
+        cmocka_unit_test(test_config__large_records_pass_the_log_too),
         cmocka_unit_test(test_config__an_unknown_key_is_refused_with_its_place_and_a_guess),
         cmocka_unit_test(test_config__values_out_of_range_are_refused),
         cmocka_unit_test(test_config__sagas_are_a_list),

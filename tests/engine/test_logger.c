@@ -42,7 +42,7 @@ static void test_logger__writes_one_line_for_people(void **state)
     const engine_logger logger = logger_of(false);
     ENGINE_LOG(&logger, ENGINE_LOG_INFO, "partition taken over", ENGINE_NUMBER("partition", 3),
                ENGINE_WORD("why", "two words"), ENGINE_WORD("key", "o1"),
-               ENGINE_WORD("bad", "a\nb\"c"));
+               ENGINE_TEXT("absent", ((base_slice){NULL, 0})), ENGINE_WORD("bad", "a\nb\"c"));
     assert_string_equal(
         written,
         "2023-11-14T22:13:20.123Z info  partition taken over partition=3 why=\"two words\" "
