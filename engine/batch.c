@@ -272,8 +272,7 @@ void engine_batch_committed(engine_batch *batch, engine_context *context)
         if (out->kind == ENGINE_OUT_LETTER) {
             ENGINE_LOG(
                 &context->logger, ENGINE_LOG_WARN, "dead letter",
-                ENGINE_WORD("reason", out->reason),
-                ENGINE_TEXT("saga", out->saga.data == NULL ? base_slice_of("") : out->saga),
+                ENGINE_WORD("reason", out->reason), ENGINE_TEXT("saga", out->saga),
                 ENGINE_TEXT("topic", engine_wire_header(&out->record, ENGINE_HEADER_TOPIC)),
                 ENGINE_TEXT("offset", engine_wire_header(&out->record, ENGINE_HEADER_OFFSET)),
                 ENGINE_TEXT("error", engine_wire_header(&out->record, ENGINE_HEADER_ERROR)));

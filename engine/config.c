@@ -3,6 +3,7 @@
  */
 #include "engine/config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,6 +334,34 @@ void engine_config_deinit(engine_config *config)
     base_arena_deinit(&config->arena);
 }
 
+static bool has_setting(const engine_config *config, base_slice key)
+{
+    for (size_t i = 0; i < config->setting_count; i++) {
+        if (base_slice_equal(config->settings[i].name, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A log has a bound of its own: records that are larger than its default shall pass there, too.
+ * What was set for the log itself stays. */
+static base_status let_records_pass(engine_config *config, base_error *error)
+{
+    static const char *const names[] = {"kafka.message.max.bytes", "local.record_size_max"};
+    if (config->record_size_max <= LOG_RECORD_SIZE_DEFAULT) {
+        return base_ok();
+    }
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%" PRId64, config->record_size_max);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!has_setting(config, base_slice_of(names[i]))) {
+            BASE_TRY(set_passed_on(config, base_slice_of(names[i]), base_slice_of(number), error));
+        }
+    }
+    return base_ok();
+}
+
 base_status engine_config_finish(engine_config *config, base_error *error)
 {
     if (config->group.size == 0) {
@@ -348,7 +377,7 @@ base_status engine_config_finish(engine_config *config, base_error *error)
     if (config->log.size == 0) {
         return base_error_set(error, BASE_BAD_INPUT, "the log has no URL");
     }
-    return base_ok();
+    return let_records_pass(config, error);
 }
 
 log_open_options engine_config_open_options(const engine_config *config,

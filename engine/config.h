@@ -77,14 +77,14 @@ base_status engine_config_set(engine_config *config, base_slice key, base_slice 
 /* Appends one saga file or directory. */
 base_status engine_config_saga(engine_config *config, base_slice path,
                                base_error *error) BASE_MUST_USE;
-/* Checks what hangs together and fills what follows from the rest (group). */
+/* Checks what hangs together and fills what follows from the rest: the group, the log's bound where
+ * record_size_max is above its default. */
 base_status engine_config_finish(engine_config *config, base_error *error) BASE_MUST_USE;
 /* Is it a key that engine_config_set knows? *flag_out (may be NULL): it is a truth value, and may
  * stand without one. */
 bool engine_config_knows(base_slice key, bool *flag_out);
 
-/* Adds the record_size_max to the settings where the scheme has one and gives log_open's options;
- * borrows. */
+/* log_open's options; borrows. */
 log_open_options engine_config_open_options(const engine_config *config,
                                             const engine_logger *logger);
 

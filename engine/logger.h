@@ -28,8 +28,8 @@ typedef enum engine_log_level {
 } engine_log_level;
 
 typedef struct engine_log_field {
-    const char *name;
-    base_slice text; /* data NULL: the number counts */
+    const char *name; /* NULL: no field */
+    base_slice text;  /* data NULL: the number counts */
     int64_t number;
 } engine_log_field;
 
@@ -53,7 +53,13 @@ void engine_log_failure(const engine_logger *logger, engine_log_level level, con
 /* For log_open_options.report; context is an engine_logger. */
 void engine_log_report(void *context, int syslog_level, const char *text);
 
-#define ENGINE_TEXT(name_, slice_) ((engine_log_field){.name = (name_), .text = (slice_)})
+/* A text that is not there (data NULL) is left out. */
+static inline engine_log_field engine_log_text(const char *name, base_slice text)
+{
+    return (engine_log_field){.name = text.data == NULL ? NULL : name, .text = text};
+}
+
+#define ENGINE_TEXT(name_, slice_) engine_log_text((name_), (slice_))
 #define ENGINE_WORD(name_, text_)                                                                  \
     ((engine_log_field){.name = (name_), .text = base_slice_of(text_)})
 #define ENGINE_NUMBER(name_, number_)                                                              \
