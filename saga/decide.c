@@ -61,6 +61,10 @@ static void input_for_none(work *w, base_slice key)
         work_note(w, SAGA_NONE, "no_instance");
         return;
     }
+    if (receive_seen(w)) {
+        work_note(w, SAGA_NONE, "duplicate");
+        return;
+    }
     if (!starts(w)) {
         work_dead_letter(w, "no_instance", (base_slice){0});
         return;
@@ -82,10 +86,7 @@ static void input_timer(work *w)
         return;
     }
     if (timer->kind == SAGA_TIMER_EARLY) {
-        work_change(w,
-                    (saga_change){
-                        SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)timer->number, 0, {0}, NULL});
-        work_alert(w, SAGA_NONE, "outcome_without_cause", (base_slice){0});
+        receive_forgotten(w, timer->number);
         return;
     }
     work_change(w, (saga_change){SAGA_CHANGE_TIMER_STOPPED,
@@ -195,17 +196,16 @@ static void settle_conditions(work *w)
     }
 }
 
-/* Early events are offered again after every transition, in order (15). */
+/* Early events are offered again after every transition, in order (15): one, and then what follows
+ * from it, so that conditions see the event that made them true. */
 static void settle_early(work *w)
 {
     for (int32_t i = 0; i < w->state.early_count && w->failure == BASE_OK; i++) {
-        if (w->cause.kind != NULL)
-            return;
         const saga_early_event early = w->state.early[i];
         if (!receive_wants_early(w, &early))
             continue;
         receive_offered(w, &early);
-        i = -1; /* it may have opened the way for one before it */
+        return;
     }
 }
 
@@ -218,7 +218,8 @@ static void settle(work *w)
         if (!suspended)
             settle_undos(w);
         settle_conditions(w);
-        settle_early(w);
+        if (!w->changed)
+            settle_early(w);
     } while (w->changed && w->failure == BASE_OK);
     if (w->failure == BASE_OK)
         turn_ends(w);

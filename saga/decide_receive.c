@@ -23,18 +23,26 @@ static bool is_undo(saga_role role)
 
 /* ---- duplicates (10) ---- */
 
-static bool seen_before(work *w, const saga_event *event)
+static uint64_t event_hash(const saga_event *event)
 {
-    const base_slice parts[2] = {event->source, event->id};
-    if (event->id.size == 0)
-        return false;
-    const uint64_t hash = base_hash64(parts[1], base_hash64(parts[0], 0));
-    for (int32_t i = 0; i < w->state.seen_count; i++) {
+    return base_hash64(event->id, base_hash64(event->source, 0));
+}
+
+bool receive_seen(const work *w)
+{
+    const uint64_t hash = event_hash(w->event);
+    for (int32_t i = 0; w->event->id.size != 0 && i < w->state.seen_count; i++) {
         if (w->state.seen[i] == hash)
             return true;
     }
-    work_change(w, (saga_change){SAGA_CHANGE_SEEN, SAGA_NONE, (int64_t)hash, 0, {0}, NULL});
     return false;
+}
+
+static void remember_seen(work *w)
+{
+    const int64_t hash = (int64_t)event_hash(w->event);
+    if (w->event->id.size != 0)
+        work_change(w, (saga_change){SAGA_CHANGE_SEEN, SAGA_NONE, hash, 0, {0}, NULL});
 }
 
 static void remember(work *w, int32_t index, bool occurred)
@@ -102,8 +110,9 @@ void receive_begin(work *w, base_slice key)
         data = work_keep(w, made);
     }
     create(w, data, key);
-    if (w->failure != BASE_OK || seen_before(w, w->event))
+    if (w->failure != BASE_OK)
         return;
+    remember_seen(w);
     remember(w, index, true);
     receive_as_fact(w);
     if (w->plan->deadline_ms > 0)
@@ -225,10 +234,12 @@ static uint64_t rank(const work *w, const saga_event_role *role)
 {
     const uint64_t worst = (uint64_t)1 << 60;
     const saga_step_state *state = &w->state.steps[role->step];
-    if (is_undo(role->role))
-        return state->u == SAGA_U_UNDOING || state->u == SAGA_U_BACKOFF || state->u == SAGA_U_STUCK
-                   ? 0
-                   : 3 * worst;
+    if (is_undo(role->role)) {
+        if (state->u == SAGA_U_UNDOING || state->u == SAGA_U_BACKOFF || state->u == SAGA_U_STUCK)
+            return 0;
+        const bool stands = state->f == SAGA_F_DONE && state->u != SAGA_U_UNDONE;
+        return stands ? 2 * worst : 3 * worst; /* uninvited: of a step that has an effect (45b) */
+    }
     if (state->f == SAGA_F_OPEN)
         return state->opened_order;
     if (state->f == SAGA_F_BACKOFF || state->f == SAGA_F_DUE)
@@ -262,8 +273,10 @@ static target find_target(const work *w, int32_t index, const saga_event *receiv
 
 static void undo_answer(work *w, target t)
 {
-    const int32_t present = w->state.steps[t.step].gen;
-    const bool old = t.gen != 0 && t.gen != present;
+    const saga_step_state *step = &w->state.steps[t.step];
+    /* Owed again and not asked for yet: what comes now is for an undo that was counted before. */
+    const bool old =
+        (t.gen != 0 && t.gen != step->gen) || (step->u == SAGA_U_OWED && step->gen > 0);
     if (old)
         undo_input(w, t.step, SAGA_U_ON_ACK_OLD);
     else
@@ -347,18 +360,31 @@ void receive_offered(work *w, const saga_early_event *early)
         w->failure = BASE_OUT_OF_MEMORY;
         return;
     }
-    const saga_event *const was_event = w->event;
-    const base_value *const was_value = w->event_value;
-    const int32_t was_index = w->event_index;
+    /* From here on it is what makes conditions true: $event of what follows from it (A.1). */
     w->event = event;
     w->event_value = early->record;
     w->event_index = early->event;
     work_change(
         w, (saga_change){SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)early->order, 0, {0}, NULL});
     deliver(w, find_target(w, w->event_index, event));
-    w->event = was_event;
-    w->event_value = was_value;
-    w->event_index = was_index;
+}
+
+/* Nobody's step came to want it: say at least whose it was (15). */
+void receive_forgotten(work *w, uint64_t order)
+{
+    int32_t step = SAGA_NONE;
+    base_slice name = {0};
+    for (int32_t i = 0; i < w->state.early_count; i++) {
+        const saga_early_event *early = &w->state.early[i];
+        saga_event event;
+        if (early->order != order)
+            continue;
+        name = w->plan->events[early->event].name;
+        if (!base_failed(saga_event_of_value(early->record, w->arena, &event)))
+            step = find_target(w, early->event, &event).step;
+    }
+    work_change(w, (saga_change){SAGA_CHANGE_EARLY_TAKEN, SAGA_NONE, (int64_t)order, 0, {0}, NULL});
+    work_alert(w, step, "outcome_without_cause", name);
 }
 
 /* ---- aborts (12, 38) ---- */
@@ -414,10 +440,11 @@ static void receive_known(work *w)
 
 void receive_event(work *w)
 {
-    if (seen_before(w, w->event)) {
+    if (receive_seen(w)) {
         work_note(w, SAGA_NONE, "duplicate");
         return;
     }
+    remember_seen(w);
     if (w->event_index == SAGA_NONE) {
         if (w->plan->strict)
             work_dead_letter(w, "unknown_event", (base_slice){0});

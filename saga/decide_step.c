@@ -102,6 +102,12 @@ static base_slice received_name(const work *w)
     return w->event_index == SAGA_NONE ? (base_slice){0} : w->plan->events[w->event_index].name;
 }
 
+static void clear_stuck(work *w, int32_t step)
+{
+    work_step_flag(w, step, SAGA_STEP_STUCK, false);
+    work_step_flag(w, step, SAGA_STEP_EMIT_REFUSED, false);
+}
+
 /* ---- starting: due, open (20, 22) ---- */
 
 static void expression_failed(work *w, int32_t step, base_slice text)
@@ -165,7 +171,7 @@ static void open_try(work *w, int32_t index, bool series)
         publish_ask(w, index);
     if (plan->timeout_ms > 0)
         work_timer(w, SAGA_TIMER_TRY, index, w->now_ms + plan->timeout_ms);
-    if (series && asked(w, index) && forever(plan) &&
+    if (series && (asked(w, index) || plan->timeout_ms > 0) && forever(plan) &&
         (work_step(w, index)->flags & SAGA_STEP_STUCK) == 0)
         work_timer(w, SAGA_TIMER_STUCK, index, w->now_ms + plan->stuck_after_ms);
 }
@@ -173,11 +179,7 @@ static void open_try(work *w, int32_t index, bool series)
 /* A due step of an instance that is not suspended (58) starts its try. */
 void step_start(work *w, int32_t index)
 {
-    const saga_step_state *step = work_step(w, index);
-    const bool first = step->tries == 0;
-    if (first && asked(w, index) && !make_ask(w, index))
-        return;
-    open_try(w, index, first);
+    open_try(w, index, work_step(w, index)->tries == 0);
 }
 
 static void begin(work *w, int32_t index)
@@ -198,6 +200,9 @@ static void begin(work *w, int32_t index)
     work_f(w, index, SAGA_F_DUE, true);
     if (plan->deadline_ms > 0)
         work_timer(w, SAGA_TIMER_DEADLINE, index, w->now_ms + plan->deadline_ms);
+    /* Now and not when it starts: a suspended instance starts it without the event (58). */
+    if (asked(w, index))
+        (void)make_ask(w, index);
 }
 
 /* ---- success (23) ---- */
@@ -246,12 +251,6 @@ static bool passes_check(work *w, int32_t index)
         base_arena_print(w->arena, "%.*s.check_failed", BASE_SLICE_ARG(plan->name));
     outcome_unusable(w, index, "check", end, (base_slice){0});
     return false;
-}
-
-static void clear_stuck(work *w, int32_t step)
-{
-    work_step_flag(w, step, SAGA_STEP_STUCK, false);
-    work_step_flag(w, step, SAGA_STEP_EMIT_REFUSED, false);
 }
 
 static void succeed(work *w, int32_t index, int32_t try_number)
@@ -333,16 +332,18 @@ static void fail(work *w, int32_t index, int32_t try_number)
 void step_lost(work *w, int32_t index, const char *kind, base_slice reason)
 {
     const saga_step *plan = &w->plan->steps[index];
-    if (w->state.phase == SAGA_PHASE_COMPENSATING)
-        return; /* turn_debts counts it */
-    if ((work_step(w, index)->flags & SAGA_STEP_REST) != 0 || plan->optional ||
-        w->state.phase != SAGA_PHASE_RUNNING) {
-        if (undo_is_owed_for(w, index))
-            undo_input(w, index, SAGA_U_ON_OWE);
+    const bool counts = (work_step(w, index)->flags & SAGA_STEP_REST) == 0 && !plan->optional &&
+                        w->state.phase == SAGA_PHASE_RUNNING;
+    if (counts && (w->state.flags & SAGA_FLAG_PAST_PIVOT) != 0) {
+        step_stick(w, index);
         return;
     }
-    if ((w->state.flags & SAGA_FLAG_PAST_PIVOT) != 0) {
-        step_stick(w, index);
+    clear_stuck(w, index); /* it is over: nobody has to look at it any more */
+    if (w->state.phase == SAGA_PHASE_COMPENSATING)
+        return; /* turn_debts counts it */
+    if (!counts) {
+        if (undo_is_owed_for(w, index))
+            undo_input(w, index, SAGA_U_ON_OWE);
         return;
     }
     if (w->cause.kind == NULL)
@@ -438,13 +439,13 @@ static void late(work *w, int32_t index, int32_t try_number)
         return;
     }
     verdict(w, index, try_number);
+    work_step_flag(w, index, SAGA_STEP_LATE, true);
+    record_out(w, index, flow_end.size != 0 ? flow_end : received_name(w), received_data(w));
+    work_f(w, index, SAGA_F_DONE, false);
     if (plan->late == SAGA_LATE_IGNORE) {
         work_note(w, index, "late_ignored");
         return;
     }
-    work_step_flag(w, index, SAGA_STEP_LATE, true);
-    record_out(w, index, flow_end.size != 0 ? flow_end : received_name(w), received_data(w));
-    work_f(w, index, SAGA_F_DONE, false);
     if (plan->undo.kind == SAGA_UNDO_NEVER) {
         work_alert(w, index, "uninvited_effect", (base_slice){0});
         return;
@@ -486,6 +487,7 @@ static void drain(work *w, int32_t index)
         plan->undo.kind == SAGA_UNDO_ASKED || plan->undo.kind == SAGA_UNDO_REACTIVE;
     if (!asked(w, index) && !undoable) {
         step_stop_timers(w, index);
+        clear_stuck(w, index);
         work_f(w, index, SAGA_F_CANCELLED, true);
         return;
     }
@@ -499,6 +501,7 @@ static void drain(work *w, int32_t index)
 static void cancel_or_lose(work *w, int32_t index)
 {
     step_stop_timers(w, index);
+    clear_stuck(w, index);
     if (work_step(w, index)->tries == 0) {
         work_f(w, index, SAGA_F_CANCELLED, true);
         return;
@@ -523,6 +526,8 @@ static void human_retry(work *w, int32_t index)
         work_timer(w, SAGA_TIMER_DEADLINE, index, w->now_ms + deadline_ms);
     if (work_step(w, index)->tries > 0)
         open_try(w, index, true);
+    else if (asked(w, index))
+        (void)make_ask(w, index); /* its payload could not be made before */
 }
 
 static void human_end(work *w, int32_t index, saga_f f)
@@ -530,6 +535,8 @@ static void human_end(work *w, int32_t index, saga_f f)
     step_stop_timers(w, index);
     work_f(w, index, f, true);
     clear_stuck(w, index);
+    if (f == SAGA_F_FAILED)
+        undo_prepare(w, index, NULL);
     if (f == SAGA_F_FAILED && w->state.phase == SAGA_PHASE_RUNNING &&
         (w->state.flags & SAGA_FLAG_PAST_PIVOT) == 0 && !w->plan->steps[index].optional &&
         w->cause.kind == NULL)

@@ -89,11 +89,16 @@ void turn_force(work *w, base_slice reason)
  * (39, 59). */
 void turn_debts(work *w)
 {
+    const bool past_pivot = (w->state.flags & SAGA_FLAG_PAST_PIVOT) != 0;
     for (int32_t i = 0; i < w->plan->step_count && w->failure == BASE_OK; i++) {
         const saga_step_state *step = work_step(w, i);
         const bool open_debt = step->u == SAGA_U_NO || step->u == SAGA_U_RELEASED;
         if (open_debt && (step->flags & SAGA_STEP_UNDO_VOID) == 0 && undo_is_owed_for(w, i))
             undo_input(w, i, SAGA_U_ON_OWE);
+        /* Forced past the pivot (43): what stays for good is listed as waived (G3). */
+        if (open_debt && past_pivot && step->f == SAGA_F_DONE &&
+            w->plan->steps[i].undo.kind == SAGA_UNDO_NEVER)
+            work_u(w, i, SAGA_U_WAIVED);
     }
 }
 

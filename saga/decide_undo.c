@@ -92,11 +92,14 @@ bool undo_is_owed_for(const work *w, int32_t index)
 {
     const saga_step_state *step = &w->state.steps[index];
     const saga_undo *undo = &w->plan->steps[index].undo;
+    const bool late = (step->flags & SAGA_STEP_LATE) != 0;
     if (!has_handler(undo))
         return false;
     switch ((saga_f)step->f) {
     case SAGA_F_DONE:
-        return (step->flags & SAGA_STEP_LATE) != 0 || (undo->of & SAGA_OF_DONE) != 0;
+        if (late)
+            return w->plan->steps[index].late != SAGA_LATE_IGNORE;
+        return (undo->of & SAGA_OF_DONE) != 0;
     case SAGA_F_UNKNOWN:
         return (undo->of & SAGA_OF_UNKNOWN) != 0;
     case SAGA_F_FAILED:
@@ -214,7 +217,8 @@ static void ask(work *w, int32_t index, bool series)
         work_timer(w, SAGA_TIMER_UNDO_STUCK, index, w->now_ms + plan->stuck_after_ms);
 }
 
-static void stick(work *w, int32_t index, const char *alert, bool retries_go_on)
+/* Retries go on while the human is on the way only if they are for ever (70). */
+static void stick(work *w, int32_t index, bool retries_go_on)
 {
     if (!retries_go_on)
         stop_timers(w, index);
@@ -224,7 +228,7 @@ static void stick(work *w, int32_t index, const char *alert, bool retries_go_on)
         return;
     work_u(w, index, SAGA_U_STUCK);
     work_phase_effect(w, index, "stuck");
-    work_alert(w, index, alert, (base_slice){0});
+    work_alert(w, index, "stuck_undo", (base_slice){0});
 }
 
 /* The next generation is asked for. */
@@ -234,7 +238,8 @@ static void begin_generation(work *w, int32_t index)
     work_change(w,
                 (saga_change){SAGA_CHANGE_GEN, index, work_step(w, index)->gen + 1, 0, {0}, NULL});
     if ((work_step(w, index)->flags & SAGA_STEP_UNDO_ERROR) != 0) {
-        stick(w, index, "expression_error", false);
+        work_alert(w, index, "expression_error", (base_slice){0});
+        stick(w, index, false);
         return;
     }
     work_u(w, index, SAGA_U_UNDOING);
@@ -255,7 +260,7 @@ static void retry_later(work *w, int32_t index)
     const bool stuck = step->u == SAGA_U_STUCK;
     const int32_t made = step->undo_tries - step->undo_series;
     if (retry->max != SAGA_FOREVER && made > retry->max) {
-        stick(w, index, "stuck_undo", false);
+        stick(w, index, false);
         return;
     }
     const int64_t delay =
@@ -367,7 +372,7 @@ static void perform(work *w, int32_t step, saga_u_action action, saga_u_input in
         retry_later(w, step);
         return;
     case SAGA_U_DO_STICK:
-        stick(w, step, "stuck_undo", true);
+        stick(w, step, w->plan->steps[step].undo.retry.max == SAGA_FOREVER);
         return;
     case SAGA_U_DO_RELEASE:
         if (work_step(w, step)->f == SAGA_F_DONE)

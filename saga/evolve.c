@@ -158,6 +158,11 @@ static base_status change_created(const saga_applier *a, const saga_change *chan
     state->at_ms = old.at_ms;
     state->order =
         old.order; /* goes on over incarnations: an order names one timer of a key, ever */
+    /* So does the ring: the event that began an incarnation begins no other (10). */
+    state->seen = old.seen;
+    state->seen_count = old.seen_count;
+    state->seen_capacity = old.seen_capacity;
+    state->seen_next = old.seen_next;
     state->incarnation = (int32_t)change->number;
     state->started_ms = at_ms;
     state->step_count = a->plan->step_count;

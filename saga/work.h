@@ -117,6 +117,8 @@ void turn_end_early(work *w);
 void turn_ends(work *w);
 /* decide_receive.c: B.2 */
 void receive_event(work *w);
+bool receive_seen(const work *w);
+void receive_forgotten(work *w, uint64_t order);
 void receive_offered(work *w, const saga_early_event *early);
 bool receive_wants_early(const work *w, const saga_early_event *early);
 void receive_begin(work *w, base_slice key);
