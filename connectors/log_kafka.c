@@ -1,17 +1,17 @@
 /*
- * The Kafka backend: the store. Opening, what is known of topics, and ranges; the rest is in files
- * of its own (connectors/log_kafka.h lists them).
+ * The Kafka backend: the store. Opening, what is known of topics, and ranges; the rest is in
+ * files of its own (connectors/log_kafka.h lists them).
  *
  *   log_store ---- client (a consumer that reads nothing): metadata, admin requests, offsets
  *      |
  *      +-- topics: partitions, the broker's bound on a batch, compacted or not; and how far we have
  *          committed
  *
- * Ends. A broker answers a commit when the decision is durable in its transaction log; the markers
- * that move a partition's last stable offset (LSO) follow some milliseconds later. Whoever commits
- * and then asks for the end must not be told that nothing is there. So the store remembers where
- * its own committed records end, and log_range answers with the later of that and the LSO. A reader
- * gets there as soon as the markers are written.
+ * Ends. A broker answers a commit when the decision is durable in its transaction log; the
+ * markers that move a partition's last stable offset (LSO) follow some milliseconds later.
+ * Whoever commits and then asks for the end must not be told that nothing is there. So the store
+ * remembers where its own committed records end, and log_range answers with the later of that and
+ * the LSO. A reader gets there as soon as the markers are written.
  */
 #include "connectors/log_kafka.h"
 

@@ -42,9 +42,8 @@ typedef struct log_kafka_store log_kafka_store;
 typedef struct log_kafka_client {
     log_kafka_store *store;
     rd_kafka_t *rk;
-    int64_t
-        coordinator_failed_at_ms; /* when the connection to the transaction coordinator last failed; 0: never */
-    bool down;                    /* no broker could be reached when we last heard */
+    int64_t coordinator_failed_at_ms;     /* when the link to it last failed; 0: never */
+    bool down;                            /* no broker could be reached when we last heard */
     char failure[LOG_KAFKA_FAILURE_SIZE]; /* the last thing that went wrong, for messages; may be
                                              empty */
     /* What librdkafka logged when the broker would not have a partition in a transaction: nothing

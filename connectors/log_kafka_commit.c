@@ -14,10 +14,10 @@
  *   fatal       _FENCED: a successor is at work. Others: this producer is done for, open another
  *
  * A commit whose end we did not see has an unknown outcome, and nothing else is done with this
- * producer: librdkafka speaks the protocol before KIP-890, in which a late EndTxn may finish a later
- * transaction (KAFKA-17754). For the same reason a writer whose connection to the coordinator
- * failed around a commit that then succeeded, perhaps by a second request, begins no other
- * transaction: the first request may still be on its way.
+ * producer: librdkafka speaks the protocol before KIP-890, in which a late EndTxn may finish a
+ * later transaction (KAFKA-17754). For the same reason a writer whose connection to the
+ * coordinator failed around a commit that then succeeded, perhaps by a second request, begins no
+ * other transaction: the first request may still be on its way.
  */
 #include <stdio.h>
 #include <string.h>

@@ -6,18 +6,19 @@
  *                          |                  +--> LOST(p1 p2) -- release
  *                          +--> LOST(p1 p2) -- release
  *
- * Reading is another handle's work (log_kafka_reader.c), since the engine reads partitions of topics
- * that the group does not divide, and from positions that are not the group's. Here every assigned
- * partition is given the end as position and paused at once; what comes all the same is dropped.
+ * Reading is another handle's work (log_kafka_reader.c), since the engine reads partitions of
+ * topics that the group does not divide, and from positions that are not the group's. Here every
+ * assigned partition is given the end as position and paused at once; what comes all the same is
+ * dropped.
  *
  * Assignment is eager and by range, the one way that librdkafka 2.0.2 does without fault and that
- * keeps equal partition counts together. The rebalance callback takes an assignment up at once, and
- * leaves a revocation open until log_member_release: the group waits for us that long, at most the
- * poll interval.
+ * keeps equal partition counts together. The rebalance callback takes an assignment up at once,
+ * and leaves a revocation open until log_member_release: the group waits for us that long, at
+ * most the poll interval.
  *
- * What fences a commit of positions is the group metadata (KIP-447). It is taken when partitions are
- * assigned and kept: librdkafka forgets member id and generation the moment it is expelled, and a
- * commit with forgotten ones would be taken from anybody.
+ * What fences a commit of positions is the group metadata (KIP-447). It is taken when partitions
+ * are assigned and kept: librdkafka forgets member id and generation the moment it is expelled,
+ * and a commit with forgotten ones would be taken from anybody.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * Reading: a consumer that belongs to no group and reads exactly the partitions and offsets that it
- * is told to.
+ * Reading: a consumer that belongs to no group and reads exactly the partitions and offsets that
+ * it is told to.
  *
  *   partition 0 --+                          +--> records, until the next poll
  *   partition 1 --+--> one queue --> sort ---+--> end of partition: the position moves over gaps
@@ -8,15 +8,15 @@
  *                       v
  *              ppoll <--+-- wake (an eventfd of its own)
  *
- * librdkafka's simple consumer does this: no group, hence no coordinator, no rights on a group, no
- * rebalance that could go wrong, and a stop that has taken effect when it returns. The batch call is
- * safe here, unlike beside a rebalance: one thread reads, stops and starts. What was fetched for an
- * assignment that has changed since is dropped by librdkafka (versions), and what slips through by
- * us (an offset below the position).
+ * librdkafka's simple consumer does this: no group, hence no coordinator, no rights on a group,
+ * no rebalance that could go wrong, and a stop that has taken effect when it returns. The batch
+ * call is safe here, unlike beside a rebalance: one thread reads, stops and starts. What was
+ * fetched for an assignment that has changed since is dropped by librdkafka (versions), and what
+ * slips through by us (an offset below the position).
  *
  * Positions are ours: behind the last record handed out, and at the end of a partition where
- * librdkafka says that its fetch stands, which is behind the markers of transactions. log.h asks for
- * a wake from a signal handler, so waiting is done in ppoll on eventfds, not on the queue's
+ * librdkafka says that its fetch stands, which is behind the markers of transactions. log.h asks
+ * for a wake from a signal handler, so waiting is done in ppoll on eventfds, not on the queue's
  * condition variable.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * Creating topics with Kafka's admin API: those that are missing, and nothing else. A topic is ready
- * when the cluster knows all its partitions and their leaders, since the first thing that follows is
- * reading and writing. And listing them.
+ * Creating topics with Kafka's admin API: those that are missing, and nothing else. A topic is
+ * ready when the cluster knows all its partitions and their leaders, since the first thing that
+ * follows is reading and writing. And listing them.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,15 +1,15 @@
 /*
- * Writing: a producer, with transactions where it has an identity. This file makes it and gives it
- * records; log_kafka_commit.c has the life of a transaction.
+ * Writing: a producer, with transactions where it has an identity. This file makes it and gives
+ * it records; log_kafka_commit.c has the life of a transaction.
  *
- * Each record has a place in `results`, where its delivery report puts offset or error. The opaque
- * of a message is transaction number and index, so that a late report of an aborted transaction
- * does not count. A delivery callback must be set: without one, flush sleeps up to 10 ms in each
- * commit.
+ * Each record has a place in `results`, where its delivery report puts offset or error. The
+ * opaque of a message is transaction number and index, so that a late report of an aborted
+ * transaction does not count. A delivery callback must be set: without one, flush sleeps up to 10
+ * ms in each commit.
  *
- * What can be refused before a record is sent is refused here, so that the transaction stands: the
- * topic, the partition, the broker's bound on a batch, a missing key on a compacted topic. What the
- * broker refuses later is found by the commit, which names the record.
+ * What can be refused before a record is sent is refused here, so that the transaction stands:
+ * the topic, the partition, the broker's bound on a batch, a missing key on a compacted topic.
+ * What the broker refuses later is found by the commit, which names the record.
  */
 #include "connectors/log_kafka_writer.h"
 
