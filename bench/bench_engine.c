@@ -235,7 +235,11 @@ int main(int argc, char **argv)
     base_error error;
     base_error_clear(&error);
     const char *url = argc > 1 ? argv[1] : "memory:bench";
-    b.orders = argc > 2 ? atoi(argv[2]) : 20000; /* NOLINT: a person's own number */
+    b.orders = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 20000;
+    if (b.orders < 1) {
+        (void)fprintf(stderr, "usage: bench_engine [URL [ORDERS]]\n");
+        return 2;
+    }
     base_arena_init(&b.arena, BASE_ARENA_SIZE_DEFAULT_MAX);
     engine_config_init(&b.config);
     check(engine_config_set(&b.config, base_slice_of("log"), base_slice_of(url), &error), &error);

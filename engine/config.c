@@ -1,6 +1,3 @@
-/*
- * The table of keys, and what reads it. A key is a row; everything else here is generic.
- */
 #include "engine/config.h"
 
 #include <inttypes.h>
@@ -9,105 +6,24 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/codec.h"
+#include "engine/config_keys.h"
 #include "schemas/yaml.h"
-
-typedef enum key_kind { KEY_TEXT, KEY_LIST, KEY_BOOL, KEY_INTEGER, KEY_CHOICE } key_kind;
-
-typedef struct key_row {
-    const char *name;
-    key_kind kind;
-    size_t offset;       /* of the field in engine_config */
-    const char *initial; /* as a person would write it */
-    int64_t minimum;
-    int64_t maximum;
-    const char *const *choices; /* CHOICE: by number, NULL-terminated */
-    const char *text;
-} key_row;
-
-static const char *const from_choices[] = {"earliest", "latest", NULL};
-static const char *const level_choices[] = {"error", "warn", "info", "debug", NULL};
-static const char *const format_choices[] = {"text", "json", NULL};
-
-#define TEXT_KEY(name_, initial_, text_)                                                           \
-    {                                                                                              \
-#name_, KEY_TEXT, offsetof(engine_config, name_), initial_, 0, 0, NULL, text_              \
-    }
-#define BOOL_KEY(name_, initial_, text_)                                                           \
-    {                                                                                              \
-#name_, KEY_BOOL, offsetof(engine_config, name_), initial_, 0, 0, NULL, text_              \
-    }
-#define INTEGER_KEY(name_, initial_, minimum_, maximum_, text_)                                    \
-    {                                                                                              \
-#name_, KEY_INTEGER, offsetof(engine_config, name_), initial_, minimum_, maximum_, NULL,   \
-            text_                                                                                  \
-    }
-#define CHOICE_KEY(name_, initial_, choices_, text_)                                               \
-    {                                                                                              \
-#name_, KEY_CHOICE, offsetof(engine_config, name_), initial_, 0, 0, choices_, text_        \
-    }
-
-/* clang-format off */
-static const key_row rows[] = {
-    TEXT_KEY(log, "local:./troupe-data",
-             "Where the log is: `local:DIR`, `kafka://HOST:PORT[,HOST:PORT]` or `memory:NAME`."),
-    TEXT_KEY(prefix, "troupe",
-             "Begins the name of every topic, group and transactional id of this installation."),
-    TEXT_KEY(group, "",
-             "Consumer group of the engine's workers. Empty: the prefix."),
-    TEXT_KEY(identity, "",
-             "Name of this worker, the same after a restart and unlike any other's: membership is then static, so a "
-             "restart moves no partition. Empty: `engine` on a local log, else a new one a process."),
-    {"sagas", KEY_LIST, offsetof(engine_config, sagas), "", 0, 0, NULL,
-     "Saga files, and directories of `*.saga.yaml` and `*.saga.json`, that are deployed at start."},
-    INTEGER_KEY(partitions, "12", 1, 10000,
-                "Partitions of the inbox and the journal. Fixed when the topics are made: another number later stops "
-                "the engine."),
-    INTEGER_KEY(replication, "0", 0, 100, "Replicas of the topics that the engine makes (Kafka). 0: the broker's default."),
-    BOOL_KEY(create_topics, "true", "Make Troupe's own topics where they are missing."),
-    BOOL_KEY(create_source_topics, "true",
-             "Make the topics that the sagas name where they are missing, with as many partitions as the journal."),
-    CHOICE_KEY(from, "earliest", from_choices,
-               "Where a topic that is new to the engine is read from: `earliest` or `latest`. The choice is recorded; "
-               "later changes do not move positions."),
-    INTEGER_KEY(batch_max, "1000", 1, 100000, "Records handled in one transaction at most."),
-    INTEGER_KEY(commit_interval_ms, "0", 0, 10000,
-                "How long to wait for more records before a batch that is not full is committed. 0: not at all; "
-                "batches grow by what waits."),
-    INTEGER_KEY(snapshot_entries, "10000", 1, 1000000000,
-                "A partition is checkpointed after that many entries."),
-    INTEGER_KEY(snapshot_interval_ms, "60000", 100, 86400000,
-                "A partition with new entries is checkpointed after that time."),
-    INTEGER_KEY(early_max, "10000", 0, 10000000,
-                "Events of one partition that may wait for their instance at the same time; more go to the dead "
-                "letters."),
-    INTEGER_KEY(session_timeout_ms, "10000", 100, 1800000,
-                "After so long without a sign of life a worker's partitions go to others."),
-    INTEGER_KEY(transaction_timeout_ms, "15000", 1000, 900000,
-                "After so long the log gives up a transaction that was begun."),
-    INTEGER_KEY(record_size_max, "1048576", 1024, 104857600,
-                "Largest record, in bytes of key, value and headers, that is written."),
-    CHOICE_KEY(log_level, "info", level_choices, "What is logged: `error`, `warn`, `info` or `debug`."),
-    CHOICE_KEY(log_format, "text", format_choices, "One line an event: `text` or `json`."),
-};
-/* clang-format on */
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
 #define LINE_TEXT_MAX 65536
 
 /* ---- fields ---- */
 
-static base_slice *field_text(engine_config *config, const key_row *row)
+static base_slice *field_text(engine_config *config, const engine_key *row)
 {
     return (base_slice *)(void *)((char *)config + row->offset);
 }
 
-static int64_t *field_number(engine_config *config, const key_row *row)
+static int64_t *field_number(engine_config *config, const engine_key *row)
 {
     return (int64_t *)(void *)((char *)config + row->offset);
 }
 
-static bool *field_bool(engine_config *config, const key_row *row)
+static bool *field_bool(engine_config *config, const engine_key *row)
 {
     return (bool *)(void *)((char *)config + row->offset);
 }
@@ -122,49 +38,6 @@ static bool is_passed_on(base_slice key)
     return has_prefix(key, "kafka.") || has_prefix(key, "local.");
 }
 
-static bool same_name(base_slice key, const char *name)
-{
-    const size_t size = strlen(name);
-    if (key.size != size) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (key.data[i] != name[i] && !(key.data[i] == '-' && name[i] == '_')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static const key_row *row_of(base_slice key)
-{
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (same_name(key, rows[i].name)) {
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
-static base_status unknown_key(base_slice key, base_error *error)
-{
-    base_slice names[ROW_COUNT + 2];
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        names[i] = base_slice_of(rows[i].name);
-    }
-    names[ROW_COUNT] = base_slice_of("kafka.");
-    names[ROW_COUNT + 1] = base_slice_of("local.");
-    const base_status status = base_error_set(
-        error, BASE_BAD_INPUT, "unknown configuration key \"%.*s\"", BASE_SLICE_ARG(key));
-    const base_slice nearest = base_error_nearest(key, names, ROW_COUNT + 2);
-    if (nearest.size > 0) {
-        base_error_hint(error, "did you mean \"%.*s\"?", BASE_SLICE_ARG(nearest));
-    } else {
-        base_error_hint(error, "docs/configuration.md lists the keys");
-    }
-    return status;
-}
-
 /* ---- values ---- */
 
 static base_status keep(engine_config *config, base_slice text, base_slice *out, base_error *error)
@@ -177,7 +50,7 @@ static base_status keep(engine_config *config, base_slice text, base_slice *out,
     return base_ok();
 }
 
-static base_status set_integer(const key_row *row, base_slice value, int64_t *out,
+static base_status set_integer(const engine_key *row, base_slice value, int64_t *out,
                                base_error *error)
 {
     base_value number;
@@ -192,7 +65,7 @@ static base_status set_integer(const key_row *row, base_slice value, int64_t *ou
     return base_ok();
 }
 
-static base_status set_bool(const key_row *row, base_slice value, bool *out, base_error *error)
+static base_status set_bool(const engine_key *row, base_slice value, bool *out, base_error *error)
 {
     const bool yes = base_slice_is(value, "true");
     if (!yes && !base_slice_is(value, "false")) {
@@ -203,7 +76,8 @@ static base_status set_bool(const key_row *row, base_slice value, bool *out, bas
     return base_ok();
 }
 
-static base_status set_choice(const key_row *row, base_slice value, int64_t *out, base_error *error)
+static base_status set_choice(const engine_key *row, base_slice value, int64_t *out,
+                              base_error *error)
 {
     base_slice names[8];
     size_t count = 0;
@@ -260,7 +134,7 @@ static base_status set_passed_on(engine_config *config, base_slice key, base_sli
                                  base_error *error)
 {
     if (key.size == strlen("kafka.")) {
-        return unknown_key(key, error);
+        return engine_key_unknown(key, error);
     }
     log_setting *place = NULL;
     for (size_t i = 0; i < config->setting_count; i++) {
@@ -288,20 +162,20 @@ base_status engine_config_set(engine_config *config, base_slice key, base_slice 
     if (is_passed_on(key)) {
         return set_passed_on(config, key, value, error);
     }
-    const key_row *row = row_of(key);
+    const engine_key *row = engine_key_named(key);
     if (row == NULL) {
-        return unknown_key(key, error);
+        return engine_key_unknown(key, error);
     }
     switch (row->kind) {
-    case KEY_TEXT:
+    case ENGINE_KEY_TEXT:
         return keep(config, value, field_text(config, row), error);
-    case KEY_LIST:
+    case ENGINE_KEY_LIST:
         return set_list(config, value, error);
-    case KEY_BOOL:
+    case ENGINE_KEY_BOOL:
         return set_bool(row, value, field_bool(config, row), error);
-    case KEY_INTEGER:
+    case ENGINE_KEY_INTEGER:
         return set_integer(row, value, field_number(config, row), error);
-    case KEY_CHOICE:
+    case ENGINE_KEY_CHOICE:
         break;
     }
     return set_choice(row, value, field_number(config, row), error);
@@ -309,9 +183,9 @@ base_status engine_config_set(engine_config *config, base_slice key, base_slice 
 
 bool engine_config_knows(base_slice key, bool *flag_out)
 {
-    const key_row *row = row_of(key);
+    const engine_key *row = engine_key_named(key);
     if (flag_out != NULL) {
-        *flag_out = row != NULL && row->kind == KEY_BOOL;
+        *flag_out = row != NULL && row->kind == ENGINE_KEY_BOOL;
     }
     return row != NULL || is_passed_on(key);
 }
@@ -322,9 +196,11 @@ void engine_config_init(engine_config *config)
 {
     memset(config, 0, sizeof(*config));
     base_arena_init(&config->arena, BASE_ARENA_SIZE_DEFAULT_MAX);
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        const base_status status = engine_config_set(config, base_slice_of(rows[i].name),
-                                                     base_slice_of(rows[i].initial), NULL);
+    size_t count = 0;
+    const engine_key *keys = engine_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        const base_status status = engine_config_set(config, base_slice_of(keys[i].name),
+                                                     base_slice_of(keys[i].initial), NULL);
         BASE_ASSERT(!base_failed(status));
     }
 }
@@ -436,8 +312,8 @@ static base_status file_list(engine_config *config, const base_value *list, base
 static base_status file_member(engine_config *config, base_slice key, const base_value *value,
                                base_error *error)
 {
-    const key_row *row = row_of(key);
-    if (value->kind == BASE_LIST && row != NULL && row->kind == KEY_LIST) {
+    const engine_key *row = engine_key_named(key);
+    if (value->kind == BASE_LIST && row != NULL && row->kind == ENGINE_KEY_LIST) {
         return file_list(config, value, error);
     }
     if (value->kind == BASE_MAP && (base_slice_is(key, "kafka") || base_slice_is(key, "local"))) {
@@ -455,7 +331,7 @@ static base_status file_member(engine_config *config, base_slice key, const base
         return base_ok();
     }
     if (row == NULL && !is_passed_on(key)) {
-        return unknown_key(key, error);
+        return engine_key_unknown(key, error);
     }
     base_slice text = {NULL, 0};
     BASE_TRY(scalar_text(config, value, &text, error));
@@ -575,60 +451,4 @@ base_status engine_config_environment(engine_config *config, char *const *enviro
         }
     }
     return base_ok();
-}
-
-/* ---- telling people ---- */
-
-static const char *kind_text(const key_row *row)
-{
-    switch (row->kind) {
-    case KEY_TEXT:
-        return "text";
-    case KEY_LIST:
-        return "list";
-    case KEY_BOOL:
-        return "true or false";
-    case KEY_INTEGER:
-        return "number";
-    case KEY_CHOICE:
-        break;
-    }
-    return "choice";
-}
-
-static base_status describe_row(const key_row *row, engine_config_form form, base_arena *arena,
-                                base_writer *writer)
-{
-    base_slice line = {NULL, 0};
-    const char *initial = row->initial[0] == '\0' ? "-" : row->initial;
-    if (form == ENGINE_CONFIG_HELP) {
-        line = base_arena_print(arena, "  --%s (%s, default %s)\n      %s\n", row->name,
-                                kind_text(row), initial, row->text);
-    } else if (row->kind == KEY_INTEGER) {
-        line = base_arena_print(arena, "| `%s` | %s, %lld to %lld | `%s` | %s |\n", row->name,
-                                kind_text(row), (long long)row->minimum, (long long)row->maximum,
-                                initial, row->text);
-    } else {
-        line = base_arena_print(arena, "| `%s` | %s | `%s` | %s |\n", row->name, kind_text(row),
-                                initial, row->text);
-    }
-    if (line.data == NULL) {
-        return base_status_of(BASE_OUT_OF_MEMORY);
-    }
-    base_write_raw(writer, line);
-    return base_ok();
-}
-
-base_status engine_config_describe(engine_config_form form, base_arena *arena, base_slice *text_out)
-{
-    base_writer writer;
-    base_writer_begin(&writer, arena);
-    if (form == ENGINE_CONFIG_MARKDOWN) {
-        base_write_raw(&writer,
-                       base_slice_of("| key | kind | default | meaning |\n|---|---|---|---|\n"));
-    }
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        BASE_TRY(describe_row(&rows[i], form, arena, &writer));
-    }
-    return base_writer_end(&writer, text_out);
 }

@@ -5,7 +5,7 @@
  *   environment:  TROUPE_BATCH_MAX=500      TROUPE_KAFKA_SECURITY_PROTOCOL=SSL
  *   flags:        --batch-max 500           --kafka.security.protocol SSL
  *
- * One table (config.c) holds every key with its kind, bounds, default and text;
+ * One table (config_keys.c) holds every key with its kind, bounds, default and text;
  * docs/configuration.md and the help text are made from it. Unknown keys are refused with a
  * did-you-mean.
  */
