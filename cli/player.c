@@ -17,7 +17,8 @@ typedef struct sent {
     int32_t try_number;
     int32_t gen;
     char id[33];
-    base_slice saga_key; /* in the player's arena */
+    base_slice saga_key;    /* in the player's arena */
+    base_slice instance_id; /* likewise: a later incarnation has another */
 } sent;
 
 typedef struct instance {
@@ -75,12 +76,14 @@ static base_status no_memory(base_error *error)
 
 static bool reserve(void **items, size_t count, size_t *capacity, size_t item_size)
 {
-    if (count < *capacity)
+    if (count < *capacity) {
         return true;
+    }
     const size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
     void *grown = realloc(*items, wanted * item_size);
-    if (grown == NULL)
+    if (grown == NULL) {
         return false;
+    }
     *items = grown;
     *capacity = wanted;
     return true;
@@ -89,8 +92,9 @@ static bool reserve(void **items, size_t count, size_t *capacity, size_t item_si
 player *player_new(const saga_plan *const *plans, size_t plan_count, const player_options *options)
 {
     player *p = (player *)calloc(1, sizeof(*p));
-    if (p == NULL)
+    if (p == NULL) {
         return NULL;
+    }
     p->plans = plans;
     p->plan_count = plan_count;
     p->options = *options;
@@ -101,10 +105,12 @@ player *player_new(const saga_plan *const *plans, size_t plan_count, const playe
 
 void player_free(player *p)
 {
-    if (p == NULL)
+    if (p == NULL) {
         return;
-    for (size_t i = 0; i < p->instance_count; i++)
+    }
+    for (size_t i = 0; i < p->instance_count; i++) {
         base_arena_deinit(&p->instances[i].arena);
+    }
     base_arena_deinit(&p->arena);
     base_arena_deinit(&p->scratch);
     free(p->instances);
@@ -129,8 +135,9 @@ static bool sooner(const due *a, const due *b)
 
 static bool heap_push(player *p, due item)
 {
-    if (!reserve((void **)&p->heap, p->heap_count, &p->heap_capacity, sizeof(due)))
+    if (!reserve((void **)&p->heap, p->heap_count, &p->heap_capacity, sizeof(due))) {
         return false;
+    }
     size_t at = p->heap_count++;
     while (at > 0 && sooner(&item, &p->heap[(at - 1) / 2])) {
         p->heap[at] = p->heap[(at - 1) / 2];
@@ -148,17 +155,21 @@ static due heap_pop(player *p)
     size_t at = 0;
     for (;;) {
         size_t child = 2 * at + 1;
-        if (child >= p->heap_count)
+        if (child >= p->heap_count) {
             break;
-        if (child + 1 < p->heap_count && sooner(&p->heap[child + 1], &p->heap[child]))
+        }
+        if (child + 1 < p->heap_count && sooner(&p->heap[child + 1], &p->heap[child])) {
             child++;
-        if (!sooner(&p->heap[child], &last))
+        }
+        if (!sooner(&p->heap[child], &last)) {
             break;
+        }
         p->heap[at] = p->heap[child];
         at = child;
     }
-    if (p->heap_count > 0)
+    if (p->heap_count > 0) {
         p->heap[at] = last;
+    }
     return top;
 }
 
@@ -170,14 +181,17 @@ static bool heap_sync(player *p, size_t index)
         const saga_timer *next = NULL;
         for (int32_t i = 0; i < in->state.timer_count; i++) {
             const saga_timer *timer = &in->state.timers[i];
-            if (timer->order > in->order && (next == NULL || timer->order < next->order))
+            if (timer->order > in->order && (next == NULL || timer->order < next->order)) {
                 next = timer;
+            }
         }
-        if (next == NULL)
+        if (next == NULL) {
             return true;
+        }
         in->order = next->order;
-        if (!heap_push(p, (due){next->due_ms, ++p->seq, index, next->order, -1}))
+        if (!heap_push(p, (due){next->due_ms, ++p->seq, index, next->order, -1})) {
             return false;
+        }
     }
 }
 
@@ -193,27 +207,32 @@ static size_t instance_find(const player *p, const saga_plan *plan, base_slice k
     const uint64_t hash = instance_hash(plan, key);
     for (size_t slot = hash; p->table_size > 0; slot++) {
         const size_t found = p->table[slot & (p->table_size - 1)];
-        if (found == 0)
+        if (found == 0) {
             return SIZE_MAX;
+        }
         const instance *in = &p->instances[found - 1];
-        if (in->hash == hash && in->plan == plan && base_slice_equal(in->state.key, key))
+        if (in->hash == hash && in->plan == plan && base_slice_equal(in->state.key, key)) {
             return found - 1;
+        }
     }
     return SIZE_MAX;
 }
 
 static bool table_grow(player *p)
 {
-    if (p->instance_count * 2 < p->table_size)
+    if (p->instance_count * 2 < p->table_size) {
         return true;
+    }
     const size_t size = p->table_size == 0 ? 64 : p->table_size * 2;
     size_t *table = (size_t *)calloc(size, sizeof(*table));
-    if (table == NULL)
+    if (table == NULL) {
         return false;
+    }
     for (size_t i = 0; i < p->instance_count; i++) {
         size_t slot = p->instances[i].hash & (size - 1);
-        while (table[slot] != 0)
+        while (table[slot] != 0) {
             slot = (slot + 1) & (size - 1);
+        }
         table[slot] = i + 1;
     }
     free(p->table);
@@ -225,16 +244,18 @@ static bool table_grow(player *p)
 static size_t instance_add(player *p, const saga_plan *plan, base_slice key)
 {
     if (!table_grow(p) || !reserve((void **)&p->instances, p->instance_count, &p->instance_capacity,
-                                   sizeof(instance)))
+                                   sizeof(instance))) {
         return SIZE_MAX;
+    }
     const size_t index = p->instance_count++;
     instance *in = &p->instances[index];
     *in = (instance){.plan = plan, .hash = instance_hash(plan, key)};
     base_arena_init(&in->arena, STATE_SIZE_MAX);
     saga_state_init(&in->state);
     size_t slot = in->hash & (p->table_size - 1);
-    while (p->table[slot] != 0)
+    while (p->table[slot] != 0) {
         slot = (slot + 1) & (p->table_size - 1);
+    }
     p->table[slot] = index + 1;
     return index;
 }
@@ -249,8 +270,9 @@ typedef struct line_writer {
 
 static void put(line_writer *w, const char *key, base_value value)
 {
-    if (base_failed(base_map_put_text(&w->map, key, &value)))
+    if (base_failed(base_map_put_text(&w->map, key, &value))) {
         w->failed = true;
+    }
 }
 
 static void put_text(line_writer *w, const char *key, base_slice text)
@@ -264,17 +286,20 @@ static line_writer line_begin(player *p, const saga_plan *plan, base_slice key)
     base_map_begin(&w.map, &p->scratch);
     put(&w, "n", base_value_integer(++p->line));
     put(&w, "at", base_value_integer(p->now_ms));
-    if (key.size != 0)
+    if (key.size != 0) {
         put_text(&w, "key", key);
-    if (plan != NULL && p->plan_count > 1)
+    }
+    if (plan != NULL && p->plan_count > 1) {
         put_text(&w, "saga", plan->saga);
+    }
     return w;
 }
 
 static base_status line_end(line_writer *w, base_error *error)
 {
-    if (w->failed)
+    if (w->failed) {
         return no_memory(error);
+    }
     const base_value line = base_map_end(&w->map);
     w->p->options.output(w->p->options.context, &line);
     return base_ok();
@@ -293,11 +318,12 @@ static base_value data_of(const base_value *data)
     return data == NULL ? base_value_null() : *data;
 }
 
-static base_status remember_ask(player *p, size_t index, const saga_effect *effect,
-                                base_error *error)
+static base_status remember_ask(player *p, size_t index, const saga_entry *entry,
+                                const saga_effect *effect, base_error *error)
 {
-    if (!reserve((void **)&p->asks, p->ask_count, &p->ask_capacity, sizeof(sent)))
+    if (!reserve((void **)&p->asks, p->ask_count, &p->ask_capacity, sizeof(sent))) {
         return no_memory(error);
+    }
     sent *ask = &p->asks[p->ask_count];
     *ask = (sent){.line = p->line,
                   .instance = index,
@@ -306,15 +332,19 @@ static base_status remember_ask(player *p, size_t index, const saga_effect *effe
                   .try_number = effect->try_number,
                   .gen = effect->gen,
                   .saga_key = base_arena_copy(&p->arena, effect->saga_key)};
-    if (ask->saga_key.data == NULL)
+    if (ask->saga_key.data == NULL ||
+        base_failed(saga_instance_id(entry->saga, entry->incarnation, entry->key, &p->arena,
+                                     &ask->instance_id))) {
         return no_memory(error);
+    }
     memcpy(ask->id, effect->id, sizeof(ask->id));
     p->ask_count++;
     return base_ok();
 }
 
-static base_status line_effect(player *p, size_t index, const saga_plan *plan, base_slice key,
-                               const saga_effect *effect, base_error *error)
+static base_status line_effect(player *p, size_t index, const saga_plan *plan,
+                               const saga_entry *entry, const saga_effect *effect,
+                               base_error *error)
 {
     static const char *const members[SAGA_EFFECT_COUNT] = {
         [SAGA_EFFECT_ASK] = "ask",
@@ -326,25 +356,31 @@ static base_status line_effect(player *p, size_t index, const saga_plan *plan, b
         [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
     };
     const bool asks = effect->kind == SAGA_EFFECT_ASK || effect->kind == SAGA_EFFECT_UNDO;
-    line_writer w = line_begin(p, plan, key);
+    line_writer w = line_begin(p, plan, entry->key);
     put_text(&w, members[effect->kind], effect->name);
-    if (effect->step != SAGA_NONE)
+    if (effect->step != SAGA_NONE) {
         put_text(&w, "step", plan->steps[effect->step].name);
-    if (effect->kind == SAGA_EFFECT_UNDO)
+    }
+    if (effect->kind == SAGA_EFFECT_UNDO) {
         put(&w, "gen", base_value_integer(effect->gen));
+    }
     if (asks) {
         put(&w, "try", base_value_integer(effect->try_number));
         put_text(&w, "id", base_slice_of(effect->id));
         put_text(&w, "sagakey", effect->saga_key);
-        if (effect->undoes.size != 0)
+        if (effect->undoes.size != 0) {
             put_text(&w, "sagaundoes", effect->undoes);
+        }
     }
-    if (asks || effect->kind == SAGA_EFFECT_EMIT)
+    if (asks || effect->kind == SAGA_EFFECT_EMIT) {
         put(&w, "data", data_of(effect->data));
-    if (effect->text.size != 0)
+    }
+    if (effect->text.size != 0) {
         put_text(&w, "text", effect->text);
-    if (asks)
-        BASE_TRY(remember_ask(p, index, effect, error));
+    }
+    if (asks) {
+        BASE_TRY(remember_ask(p, index, entry, effect, error));
+    }
     return line_end(&w, error);
 }
 
@@ -366,12 +402,14 @@ static base_status line_timer(player *p, const saga_plan *plan, base_slice key,
 static base_status write_lines(player *p, size_t index, const saga_plan *plan,
                                const saga_entry *entry, base_error *error)
 {
-    for (int32_t i = 0; i < entry->effect_count; i++)
-        BASE_TRY(line_effect(p, index, plan, entry->key, &entry->effects[i], error));
+    for (int32_t i = 0; i < entry->effect_count; i++) {
+        BASE_TRY(line_effect(p, index, plan, entry, &entry->effects[i], error));
+    }
     for (int32_t i = 0; p->options.timers && i < entry->change_count; i++) {
         if (entry->changes[i].kind == SAGA_CHANGE_TIMER ||
-            entry->changes[i].kind == SAGA_CHANGE_EARLY)
+            entry->changes[i].kind == SAGA_CHANGE_EARLY) {
             BASE_TRY(line_timer(p, plan, entry->key, &entry->changes[i], error));
+        }
     }
     return base_ok();
 }
@@ -379,10 +417,12 @@ static base_status write_lines(player *p, size_t index, const saga_plan *plan,
 static base_status write_state(player *p, const instance *in, base_error *error)
 {
     base_value state;
-    if (!p->options.states || in->state.phase == SAGA_PHASE_NONE)
+    if (!p->options.states || in->state.phase == SAGA_PHASE_NONE) {
         return base_ok();
-    if (base_failed(saga_state_to_value(in->plan, &in->state, &p->scratch, &state)))
+    }
+    if (base_failed(saga_state_to_value(in->plan, &in->state, &p->scratch, &state))) {
         return no_memory(error);
+    }
     line_writer w = line_begin(p, in->plan, in->state.key);
     put(&w, "state", state);
     return line_end(&w, error);
@@ -398,12 +438,14 @@ static base_status feed_parked(player *p, const saga_plan *plan, base_slice key,
 {
     for (size_t i = 0; i < p->waiting_count; i++) {
         parked *item = &p->waiting[i];
-        if (item->gone || item->plan != plan || !base_slice_equal(item->key, key))
+        if (item->gone || item->plan != plan || !base_slice_equal(item->key, key)) {
             continue;
+        }
         saga_event event;
         item->gone = true;
-        if (base_failed(saga_event_of_value(item->record, &p->scratch, &event)))
+        if (base_failed(saga_event_of_value(item->record, &p->scratch, &event))) {
             return no_memory(error);
+        }
         saga_input input = {
             .kind = SAGA_INPUT_EVENT, .event_index = item->event_index, .event = &event};
         BASE_TRY(feed(p, plan, key, &input, error));
@@ -426,24 +468,30 @@ static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_i
     BASE_TRY(saga_decide(plan, state, key, input, &p->scratch, &entry, error));
     if (!was_there && entry.change_count > 0) {
         index = instance_add(p, plan, key);
-        if (index == SIZE_MAX)
+        if (index == SIZE_MAX) {
             return no_memory(error);
+        }
     }
-    if (key.size == 0)
+    if (key.size == 0) {
         entry.key = no_key;
+    }
     BASE_TRY(write_lines(p, index, plan, &entry, error));
-    if (index == SIZE_MAX)
+    if (index == SIZE_MAX) {
         return base_ok();
+    }
     instance *in = &p->instances[index];
     const base_status status = saga_evolve(plan, &in->state, &entry, &in->arena);
-    if (base_failed(status))
+    if (base_failed(status)) {
         return base_error_set(error, status.code, "the entry cannot be folded");
+    }
     saga_state_check(&in->state);
-    if (was_suspended && (in->state.flags & SAGA_FLAG_SUSPENDED) == 0)
+    if (was_suspended && (in->state.flags & SAGA_FLAG_SUSPENDED) == 0) {
         in->order =
             0; /* timers that came due meanwhile were dropped from the heap: all go in again */
-    if (!heap_sync(p, index))
+    }
+    if (!heap_sync(p, index)) {
         return no_memory(error);
+    }
     BASE_TRY(write_state(p, in, error));
     return was_there ? base_ok() : feed_parked(p, plan, key, error);
 }
@@ -455,8 +503,9 @@ static const saga_timer *timer_of(const player *p, const due *item)
 {
     const saga_state *state = &p->instances[item->instance].state;
     for (int32_t i = 0; i < state->timer_count; i++) {
-        if (state->timers[i].order == item->order)
+        if (state->timers[i].order == item->order) {
             return (state->flags & SAGA_FLAG_SUSPENDED) != 0 ? NULL : &state->timers[i];
+        }
     }
     return NULL;
 }
@@ -466,15 +515,17 @@ static base_status fire(player *p, const due *item, base_error *error)
     base_arena_reset(&p->scratch);
     if (item->parked >= 0) {
         parked *wait = &p->waiting[item->parked];
-        if (wait->gone)
+        if (wait->gone) {
             return base_ok();
+        }
         wait->gone = true;
         p->now_ms = item->due_ms > p->now_ms ? item->due_ms : p->now_ms;
         return line_simple(p, wait->plan, wait->key, "dead_letter", "no_instance", error);
     }
     const saga_timer *timer = timer_of(p, item);
-    if (timer == NULL)
+    if (timer == NULL) {
         return base_ok();
+    }
     p->now_ms = item->due_ms > p->now_ms ? item->due_ms : p->now_ms;
     const instance *in = &p->instances[item->instance];
     saga_input input = {.kind = SAGA_INPUT_TIMER, .event_index = SAGA_NONE, .timer = *timer};
@@ -483,9 +534,10 @@ static base_status fire(player *p, const due *item, base_error *error)
 
 base_status player_advance(player *p, int64_t at_ms, base_error *error)
 {
-    if (at_ms < p->now_ms)
+    if (at_ms < p->now_ms) {
         return base_error_set(error, BASE_BAD_INPUT, "time goes back: %lld after %lld",
                               (long long)at_ms, (long long)p->now_ms);
+    }
     while (p->heap_count > 0 && p->heap[0].due_ms <= at_ms) {
         const due item = heap_pop(p);
         BASE_TRY(fire(p, &item, error));
@@ -499,11 +551,13 @@ base_status player_advance(player *p, int64_t at_ms, base_error *error)
 static bool is_stuck_retry(const player *p, const due *item)
 {
     const saga_timer *timer = item->parked >= 0 ? NULL : timer_of(p, item);
-    if (timer == NULL || timer->step == SAGA_NONE)
+    if (timer == NULL || timer->step == SAGA_NONE) {
         return false;
+    }
     const saga_step_state *step = &p->instances[item->instance].state.steps[timer->step];
-    if (timer->kind == SAGA_TIMER_UNDO || timer->kind == SAGA_TIMER_UNDO_BACKOFF)
+    if (timer->kind == SAGA_TIMER_UNDO || timer->kind == SAGA_TIMER_UNDO_BACKOFF) {
         return step->u == SAGA_U_STUCK;
+    }
     return (timer->kind == SAGA_TIMER_TRY || timer->kind == SAGA_TIMER_BACKOFF) &&
            (step->flags & SAGA_STEP_STUCK) != 0;
 }
@@ -512,8 +566,9 @@ base_status player_until_quiet(player *p, base_error *error)
 {
     while (p->heap_count > 0) {
         const due item = heap_pop(p);
-        if (!is_stuck_retry(p, &item))
+        if (!is_stuck_retry(p, &item)) {
             BASE_TRY(fire(p, &item, error));
+        }
     }
     return base_ok();
 }
@@ -524,8 +579,9 @@ static base_status park(player *p, const saga_plan *plan, const saga_route *rout
                         const saga_event *event, base_error *error)
 {
     const saga_plan_event *known = &plan->events[route->event_index];
-    if (known->early == SAGA_EARLY_DROP)
+    if (known->early == SAGA_EARLY_DROP) {
         return line_simple(p, plan, route->key, "dead_letter", "no_instance", error);
+    }
     base_value value;
     parked item = {.plan = plan,
                    .event_index = route->event_index,
@@ -534,13 +590,15 @@ static base_status park(player *p, const saga_plan *plan, const saga_route *rout
     if (kept == NULL || item.key.data == NULL ||
         base_failed(saga_event_to_value(event, &p->scratch, &value)) ||
         base_failed(base_value_copy(&value, &p->arena, kept)) ||
-        !reserve((void **)&p->waiting, p->waiting_count, &p->waiting_capacity, sizeof(parked)))
+        !reserve((void **)&p->waiting, p->waiting_count, &p->waiting_capacity, sizeof(parked))) {
         return no_memory(error);
+    }
     item.record = kept;
     const int64_t index = (int64_t)p->waiting_count;
     p->waiting[p->waiting_count++] = item;
-    if (!heap_push(p, (due){p->now_ms + known->early_for_ms, ++p->seq, 0, 0, index}))
+    if (!heap_push(p, (due){p->now_ms + known->early_for_ms, ++p->seq, 0, 0, index})) {
         return no_memory(error);
+    }
     return line_simple(p, plan, route->key, "note", "parked", error);
 }
 
@@ -566,8 +624,9 @@ static base_status route(player *p, const saga_plan *plan, const saga_event *eve
     default:
         break;
     }
-    if (!to.starts && instance_find(p, plan, to.key) == SIZE_MAX)
+    if (!to.starts && instance_find(p, plan, to.key) == SIZE_MAX) {
         return park(p, plan, &to, event, error);
+    }
     saga_input input = {.kind = SAGA_INPUT_EVENT, .event_index = to.event_index, .event = event};
     return feed(p, plan, to.key, &input, error);
 }
@@ -577,10 +636,12 @@ static base_status complete_event(player *p, const saga_plan *plan, int32_t inde
 {
     event->type = plan->events[index].type;
     event->time_ms = p->now_ms;
-    if (event->source.size == 0)
+    if (event->source.size == 0) {
         event->source = base_slice_of("troupe:play");
-    if (event->id.size == 0)
+    }
+    if (event->id.size == 0) {
         event->id = base_arena_print(&p->scratch, "play-%llu", (unsigned long long)++p->made_up);
+    }
     return event->id.data == NULL ? no_memory(error) : base_ok();
 }
 
@@ -588,54 +649,95 @@ base_status player_event(player *p, base_slice name, const saga_event *event, ba
 {
     bool known = false;
     saga_event received = *event;
+    /* An answer that tells only what caused it has at least its ask's record key. */
+    for (size_t i = 0; i < p->ask_count && event->causation_id.size != 0; i++) {
+        if (base_slice_is(event->causation_id, p->asks[i].id)) {
+            received.partition_key = p->instances[p->asks[i].instance].state.key;
+        }
+    }
     for (size_t i = 0; i < p->plan_count; i++) {
         const int32_t index = saga_plan_event_named(p->plans[i], name);
-        if (index == SAGA_NONE)
+        if (index == SAGA_NONE) {
             continue;
+        }
         known = true;
         BASE_TRY(complete_event(p, p->plans[i], index, &received, error));
         BASE_TRY(route(p, p->plans[i], &received, error));
     }
-    if (known)
+    if (known) {
         return base_ok();
+    }
     for (size_t i = 0; i < p->plan_count; i++) {
-        if (p->plans[i]->strict)
+        if (p->plans[i]->strict) {
             return line_simple(p, p->plans[i], (base_slice){0}, "dead_letter", "unknown_event",
                                error); /* 14 */
+        }
     }
     return line_simple(p, NULL, (base_slice){0}, "note", "ignored", error);
 }
 
 /* ---- answers ---- */
 
-/* The instance that is meant: by key, else the one that is live, else the only one. */
-static base_status meant(const player *p, base_slice key, size_t *index_out, base_error *error)
+/* Which instance a line means: any of these may be empty. */
+typedef struct aim {
+    base_slice key;
+    base_slice saga;
+    base_slice step; /* one of its plan's */
+} aim;
+
+static bool fits(const instance *in, const aim *wanted)
+{
+    return (wanted->key.size == 0 || base_slice_equal(in->state.key, wanted->key)) &&
+           (wanted->saga.size == 0 || base_slice_equal(in->plan->saga, wanted->saga)) &&
+           (wanted->step.size == 0 || saga_plan_step(in->plan, wanted->step) != SAGA_NONE);
+}
+
+static base_status not_one(const aim *wanted, size_t count, base_error *error)
+{
+    if (count == 0) {
+        return base_error_set(error, BASE_NOT_FOUND, "no instance%s%.*s%s",
+                              wanted->key.size == 0 ? "" : " has key \"",
+                              BASE_SLICE_ARG(wanted->key), wanted->key.size == 0 ? "" : "\"");
+    }
+    return base_error_set(error, BASE_BAD_INPUT, "%zu instances are meant; say which with \"%s\"",
+                          count, wanted->key.size == 0 ? "key" : "saga");
+}
+
+/* The one that fits and is live, else the only one that fits; of several ended ones the one that
+ * was asked last, where a step is meant. */
+static base_status meant(const player *p, const aim *wanted, size_t *index_out, base_error *error)
 {
     size_t live = SIZE_MAX;
+    size_t any = SIZE_MAX;
     size_t live_count = 0;
+    size_t count = 0;
     for (size_t i = 0; i < p->instance_count; i++) {
-        const saga_state *state = &p->instances[i].state;
-        const bool fits =
-            key.size != 0 ? base_slice_equal(state->key, key) : !saga_state_ended(state);
-        if (!fits)
+        if (!fits(&p->instances[i], wanted)) {
             continue;
-        live = i;
-        live_count++;
+        }
+        any = i;
+        count++;
+        if (!saga_state_ended(&p->instances[i].state)) {
+            live = i;
+            live_count++;
+        }
     }
-    if (live_count == 0 && key.size == 0 && p->instance_count == 1) {
-        live = 0;
-        live_count = 1;
+    if (live_count > 1 || count == 0) {
+        return not_one(wanted, live_count, error);
     }
-    if (live_count == 1) {
-        *index_out = live;
+    *index_out = live_count == 1 ? live : any;
+    if (live_count == 1 || count == 1) {
         return base_ok();
     }
-    if (live_count == 0)
-        return base_error_set(error, BASE_NOT_FOUND, "no instance%s%.*s%s",
-                              key.size == 0 ? "" : " has key \"", BASE_SLICE_ARG(key),
-                              key.size == 0 ? "" : "\"");
-    return base_error_set(error, BASE_BAD_INPUT, "%zu instances are meant; say which with \"key\"",
-                          live_count);
+    for (size_t i = p->ask_count; i > 0 && wanted->step.size != 0; i--) {
+        const sent *ask = &p->asks[i - 1];
+        const instance *in = &p->instances[ask->instance];
+        if (fits(in, wanted) && base_slice_equal(in->plan->steps[ask->step].name, wanted->step)) {
+            *index_out = ask->instance;
+            return base_ok();
+        }
+    }
+    return not_one(wanted, count, error);
 }
 
 static const sent *find_ask(const player *p, const player_answer *answer, size_t index,
@@ -644,16 +746,28 @@ static const sent *find_ask(const player *p, const player_answer *answer, size_t
     for (size_t i = p->ask_count; i > 0; i--) {
         const sent *ask = &p->asks[i - 1];
         if (answer->to_line != 0) {
-            if (ask->line == answer->to_line)
+            if (ask->line == answer->to_line) {
                 return ask;
+            }
             continue;
         }
         if (ask->instance == index && ask->step == step && ask->undo == undo &&
             (answer->try_number == 0 || ask->try_number == answer->try_number) &&
-            (answer->gen == 0 || ask->gen == answer->gen))
+            (answer->gen == 0 || ask->gen == answer->gen)) {
             return ask;
+        }
     }
     return NULL;
+}
+
+static bool step_is_known(const player *p, base_slice path)
+{
+    for (size_t i = 0; i < p->plan_count; i++) {
+        if (saga_plan_step(p->plans[i], path) != SAGA_NONE) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static base_status find_path(const player *p, const player_answer *answer, size_t *index_out,
@@ -661,15 +775,41 @@ static base_status find_path(const player *p, const player_answer *answer, size_
 {
     static const base_slice suffix = BASE_SLICE_LITERAL("/undo");
     base_slice path = answer->to;
-    BASE_TRY(meant(p, answer->key, index_out, error));
     *undo_out = base_slice_ends_with(path, suffix);
-    if (*undo_out)
+    if (*undo_out) {
         path.size -= suffix.size;
-    *step_out = saga_plan_step(p->instances[*index_out].plan, path);
-    if (*step_out == SAGA_NONE)
+    }
+    if (path.size == 0 || !step_is_known(p, path)) {
         return base_error_set(error, BASE_NOT_FOUND, "no step is called \"%.*s\"",
                               BASE_SLICE_ARG(path));
+    }
+    const aim wanted = {.key = answer->key, .saga = answer->saga, .step = path};
+    BASE_TRY(meant(p, &wanted, index_out, error));
+    *step_out = saga_plan_step(p->instances[*index_out].plan, path);
     return base_ok();
+}
+
+/* What an echoing service puts into its answer. */
+static base_status echo(player *p, const player_answer *answer, const instance *in, int32_t step,
+                        bool undo, const sent *ask, saga_event *event, base_error *error)
+{
+    event->saga_step = in->plan->steps[step].name;
+    event->partition_key = in->state.key;
+    if (ask != NULL) {
+        event->correlation_id = ask->instance_id;
+        event->causation_id = base_slice_of(ask->id);
+        event->saga_key = ask->saga_key;
+        event->saga_try = ask->try_number;
+        return base_ok();
+    }
+    event->correlation_id = in->state.id;
+    event->saga_try = answer->try_number;
+    if (undo && answer->gen != 0) { /* one that was not asked, but seen (45a) */
+        event->saga_key =
+            base_arena_print(&p->scratch, "%.*s/%.*s/undo/%d", BASE_SLICE_ARG(in->state.id),
+                             BASE_SLICE_ARG(event->saga_step), (int)answer->gen);
+    }
+    return undo && answer->gen != 0 && event->saga_key.data == NULL ? no_memory(error) : base_ok();
 }
 
 base_status player_answer_ask(player *p, const player_answer *answer, base_error *error)
@@ -677,60 +817,60 @@ base_status player_answer_ask(player *p, const player_answer *answer, base_error
     size_t index = 0;
     int32_t step = SAGA_NONE;
     bool undo = false;
-    if (answer->to_line == 0)
+    if (answer->to_line == 0) {
         BASE_TRY(find_path(p, answer, &index, &step, &undo, error));
+    }
     /* Nothing was asked: then the service speaks uninvited (45b), or its step reacts. */
     const sent *ask = find_ask(p, answer, index, step, undo);
-    if (ask == NULL && answer->to_line != 0)
+    if (ask == NULL && answer->to_line != 0) {
         return base_error_set(error, BASE_NOT_FOUND, "output line %lld is no ask",
                               (long long)answer->to_line);
+    }
     if (ask != NULL) {
         index = ask->instance;
         step = ask->step;
     }
     const instance *in = &p->instances[index];
     const int32_t known = saga_plan_event_named(in->plan, answer->event);
-    if (known == SAGA_NONE)
+    if (known == SAGA_NONE) {
         return line_simple(p, in->plan, in->state.key, "note", "ignored", error);
-    saga_event event = *answer->overrides;
-    event.correlation_id = in->state.id;
-    event.saga_step = in->plan->steps[step].name;
-    event.partition_key = in->state.key;
-    if (ask != NULL) {
-        event.causation_id = base_slice_of(ask->id);
-        event.saga_key = ask->saga_key;
-        event.saga_try = ask->try_number;
-    } else {
-        event.saga_try = answer->try_number;
     }
+    saga_event event = *answer->overrides;
+    BASE_TRY(echo(p, answer, in, step, undo, ask, &event, error));
     BASE_TRY(complete_event(p, in->plan, known, &event, error));
     return route(p, in->plan, &event, error);
 }
 
 /* ---- commands ---- */
 
-base_status player_command(player *p, base_slice key, const saga_command *command,
+base_status player_command(player *p, base_slice key, base_slice saga, const saga_command *command,
                            base_error *error)
 {
+    const aim wanted = {.key = key, .saga = saga};
     size_t index = 0;
     base_error why;
     base_error_clear(&why);
-    const base_status status = meant(p, key, &index, &why);
-    if (status.code == BASE_NOT_FOUND)
+    const base_status status = meant(p, &wanted, &index, &why);
+    if (status.code == BASE_NOT_FOUND) {
         return line_simple(p, NULL, key, "note", "no_instance", error);
-    if (base_failed(status))
+    }
+    if (base_failed(status)) {
         return base_error_set(error, status.code, "%s", why.text);
+    }
     const instance *in = &p->instances[index];
     saga_input input = {.kind = SAGA_INPUT_COMMAND, .event_index = SAGA_NONE, .command = *command};
-    return feed(p, in->plan, in->state.key, &input, error);
+    BASE_TRY(feed(p, in->plan, in->state.key, &input, error));
+    /* What came due while it was suspended was held until now (58). */
+    return command->kind == SAGA_COMMAND_RESUME ? player_advance(p, p->now_ms, error) : base_ok();
 }
 
 bool player_in_trouble(const player *p)
 {
     for (size_t i = 0; i < p->instance_count; i++) {
         if (saga_state_stuck(&p->instances[i].state) ||
-            p->instances[i].state.phase == SAGA_PHASE_DAMAGED)
+            p->instances[i].state.phase == SAGA_PHASE_DAMAGED) {
             return true;
+        }
     }
     return false;
 }

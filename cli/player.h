@@ -50,6 +50,7 @@ typedef struct player_answer {
     base_slice to;               /* path, with "/undo" for an undo; or empty with to_line */
     int64_t to_line;             /* the output line n that is answered; 0: by path */
     base_slice key;              /* empty: the one instance that is live */
+    base_slice saga;             /* empty: any */
     int32_t try_number;          /* 0: the newest */
     int32_t gen;                 /* 0: the newest */
     const saga_event *overrides; /* id, source, data */
@@ -60,8 +61,9 @@ typedef struct player_answer {
 base_status player_answer_ask(player *p, const player_answer *answer,
                               base_error *error) BASE_MUST_USE;
 
-/* An operator's command to the instance of the key (empty: the one that is live). */
-base_status player_command(player *p, base_slice key, const saga_command *command,
+/* An operator's command to the instance of the key and saga (empty: the one that is live). What came
+ * due while the instance was suspended fires with its resume. */
+base_status player_command(player *p, base_slice key, base_slice saga, const saga_command *command,
                            base_error *error) BASE_MUST_USE;
 
 /* Is an instance stuck or damaged? */

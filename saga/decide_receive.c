@@ -258,9 +258,26 @@ static target find_by_type(const work *w, const saga_plan_event *event, const sa
     return best == NULL ? no_target : told_target(w, best, received);
 }
 
+/* It answers another saga's ask: here it is a fact found by its key, and its step, try and
+ * generation are not ours. */
+static bool is_foreign(const work *w, const saga_event *received)
+{
+    base_slice saga;
+    base_slice key;
+    int32_t incarnation = 0;
+    return saga_instance_id_parse(received->correlation_id, &saga, &incarnation, &key) &&
+           !base_slice_equal(saga, w->plan->saga);
+}
+
 static target find_target(const work *w, int32_t index, const saga_event *received)
 {
     const saga_plan_event *event = &w->plan->events[index];
+    if (is_foreign(w, received)) {
+        saga_event bare = *received;
+        bare.saga_try = 0;
+        bare.saga_key = (base_slice){0};
+        return find_by_type(w, event, &bare);
+    }
     target found = find_by_causation(w, event, received->causation_id);
     if (found.step == SAGA_NONE)
         found = find_by_path(w, event, received);

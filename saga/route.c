@@ -97,14 +97,15 @@ base_status saga_route_event(const saga_plan *plan, const saga_event *event, bas
     const bool means =
         known->role_count > 0 || known->abort != SAGA_NONE || known->end_early || known->remembered;
     route.starts = known->start != SAGA_NONE;
-    if (saga_instance_id_parse(event->correlation_id, &saga, &incarnation, &key) &&
-        base_slice_equal(saga, plan->saga)) {
+    const bool told = saga_instance_id_parse(event->correlation_id, &saga, &incarnation, &key);
+    const bool foreign = told && !base_slice_equal(saga, plan->saga);
+    if (told && !foreign) {
         route.kind = SAGA_ROUTE_KEY;
         route.key = key;
     } else if (known->key != NULL) {
         BASE_TRY(route_by_key(known, event, arena, &route, error));
-    } else if (!means && !route.starts) {
-        route.kind = SAGA_ROUTE_NONE; /* our own asks, coming by */
+    } else if ((!means && !route.starts) || foreign) {
+        route.kind = SAGA_ROUTE_NONE; /* our own asks, coming by; answers to another saga's */
     } else if (event->partition_key.size > 0 && event->causation_id.size > 0) {
         route.kind = SAGA_ROUTE_KEY;
         route.key = event->partition_key;
