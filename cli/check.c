@@ -7,15 +7,17 @@
 static void put_text(base_map_builder *map, const char *key, const char *text, bool *failed)
 {
     const base_value value = base_value_text(text);
-    if (text[0] != '\0' && base_failed(base_map_put_text(map, key, &value)))
+    if (text[0] != '\0' && base_failed(base_map_put_text(map, key, &value))) {
         *failed = true;
+    }
 }
 
 static void put_number(base_map_builder *map, const char *key, int64_t number, bool *failed)
 {
     const base_value value = base_value_integer(number);
-    if (number != 0 && base_failed(base_map_put_text(map, key, &value)))
+    if (number != 0 && base_failed(base_map_put_text(map, key, &value))) {
         *failed = true;
+    }
 }
 
 /* {"file", "line", "column", "code", "severity", "message", "fix"} */
@@ -65,24 +67,31 @@ static cli_exit check_file(const char *path, bool json, base_arena *arena)
     saga_findings_init(&findings, arena);
     base_status status = schema_saga_load(path, arena, &definition, &findings);
     const bool unreadable = status.code == BASE_NOT_FOUND || status.code == BASE_IO;
-    if (!base_failed(status))
+    if (!base_failed(status)) {
         status = saga_plan_compile(&definition, arena, &plan, &findings);
-    if (base_failed(status))
+    }
+    if (base_failed(status)) {
         plan = NULL;
-    if (!json)
+    }
+    if (!json) {
         cli_findings(&findings);
+    }
     bool written = true;
-    for (size_t i = 0; json && i < findings.count; i++)
+    for (size_t i = 0; json && i < findings.count; i++) {
         written = write_finding(&findings.items[i], arena) && written;
-    if (json)
+    }
+    if (json) {
         written = write_summary(path, plan, arena) && written;
-    else if (plan != NULL)
+    } else if (plan != NULL) {
         written = printf("%s: ok: %.*s@%lld, %d steps, %.12s\n", path, BASE_SLICE_ARG(plan->saga),
                          (long long)plan->version, (int)plan->step_count, plan->hash) > 0;
-    if (!written)
+    }
+    if (!written) {
         return CLI_FAILED;
-    if (unreadable)
+    }
+    if (unreadable) {
         return CLI_BAD_DATA;
+    }
     return plan == NULL ? CLI_NO : CLI_OK;
 }
 

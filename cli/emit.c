@@ -62,20 +62,36 @@ typedef struct emitter {
     base_arena kept; /* what pending points to */
     base_arena arena;
     uint64_t done;
-    cli_paint paint;
+    char counted_topic[LOG_TOPIC_SIZE_MAX + 1]; /* whose partitions are `counted` */
+    int32_t counted;
 } emitter;
 
 /* ---- telling ---- */
 
+/* The partition that the key puts the record in, or -1; the topic's count is asked for once. */
+static int32_t partition_of(emitter *r, const pending *item)
+{
+    if (item->key.data == NULL) {
+        return -1;
+    }
+    if (!base_slice_is(item->topic, r->counted_topic)) {
+        r->counted = 0;
+        (void)snprintf(r->counted_topic, sizeof(r->counted_topic), "%.*s",
+                       BASE_SLICE_ARG(item->topic));
+        if (base_failed(
+                log_topic_partitions(r->emit->session->store, item->topic, &r->counted, NULL))) {
+            r->counted = 0;
+        }
+    }
+    return r->counted == 0 ? -1 : base_partition_of(item->key, r->counted);
+}
+
 static void tell(emitter *r, const pending *item, int64_t offset)
 {
-    const cli_session *session = r->emit->session;
-    int32_t partition_count = 0;
-    int32_t partition = -1;
-    if (item->key.data != NULL &&
-        !base_failed(log_topic_partitions(session->store, item->topic, &partition_count, NULL))) {
-        partition = base_partition_of(item->key, partition_count);
+    if (r->emit->options->lines && !r->emit->options->json) {
+        return; /* they are counted */
     }
+    const int32_t partition = partition_of(r, item);
     if (r->emit->options->json) {
         cli_object object;
         base_arena_reset(&r->arena);
@@ -92,7 +108,7 @@ static void tell(emitter *r, const pending *item, int64_t offset)
         cli_member(&object, "type", item->type);
         cli_member(&object, "id", item->id);
         (void)cli_object_write(&object);
-    } else if (!r->emit->options->lines) {
+    } else {
         cli_put(item->event.size > 0 ? item->event : base_slice_of("record"));
         (void)printf(" ");
         cli_put(item->key);

@@ -126,6 +126,35 @@ void cli_put_column(base_slice text, int width)
     }
 }
 
+static void new_line(int indent)
+{
+    (void)printf("\n%*s", indent, "");
+}
+
+/* The string that begins at `at`, quotes included; C1 control characters, which JSON lets pass, are
+ * escaped. Gives what follows it. */
+static size_t put_json_string(base_slice json, size_t at)
+{
+    size_t i = at;
+    do {
+        const bool control = (unsigned char)json.data[i] == 0xc2 && i + 1 < json.size &&
+                             (unsigned char)json.data[i + 1] <= 0x9f;
+        if (control) {
+            (void)printf("\\u00%02x", (unsigned char)json.data[i + 1]);
+            i++;
+        } else {
+            (void)putchar(json.data[i]);
+            if (json.data[i] == '\\') {
+                i++;
+                (void)putchar(json.data[i]);
+            }
+        }
+        i++;
+    } while (i < json.size && json.data[i] != '"');
+    (void)putchar('"');
+    return i + 1;
+}
+
 /* Breaks lines of compact JSON behind what opens, before what closes and behind commas. */
 void cli_put_json(const base_value *value, int indent, base_arena *arena)
 {
@@ -133,37 +162,30 @@ void cli_put_json(const base_value *value, int indent, base_arena *arena)
     if (base_failed(base_value_json(value, false, arena, &json))) {
         return;
     }
-    int depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < json.size; i++) {
+    for (size_t i = 0; i < json.size;) {
         const char c = json.data[i];
-        const bool escaped = quoted && i > 0 && c == '\\';
-        const bool opens = !quoted && (c == '{' || c == '[');
-        const bool closes = !quoted && (c == '}' || c == ']');
-        const bool empty = opens && i + 1 < json.size && json.data[i + 1] == (c == '{' ? '}' : ']');
-        if (closes) {
-            depth--;
-            (void)printf("\n%*s", indent + depth * 2, "");
-        }
-        const bool control = (unsigned char)c == 0xc2 && i + 1 < json.size &&
-                             (unsigned char)json.data[i + 1] <= 0x9f; /* C1, as two bytes */
-        if (control) {
-            i++;
-            (void)printf("\\u00%02x", (unsigned char)json.data[i]);
+        const char next = i + 1 < json.size ? json.data[i + 1] : '\0';
+        if (c == '"') {
+            i = put_json_string(json, i);
             continue;
         }
-        (void)putchar(c);
-        if (empty || escaped) {
-            i++;
-            (void)putchar(json.data[i]);
-        } else if (opens || (!quoted && c == ',')) {
-            depth += opens ? 1 : 0;
-            (void)printf("\n%*s", indent + depth * 2, "");
-        } else if (!quoted && c == ':') {
-            (void)putchar(' ');
-        } else if (c == '"') {
-            quoted = !quoted;
+        const bool opens = c == '{' || c == '[';
+        const bool closes = c == '}' || c == ']';
+        const bool empty = opens && next == (c == '{' ? '}' : ']');
+        if (closes) {
+            indent -= 2;
+            new_line(indent);
         }
+        (void)putchar(c);
+        if (empty) {
+            (void)putchar(next);
+        } else if (opens || c == ',') {
+            indent += opens ? 2 : 0;
+            new_line(indent);
+        } else if (c == ':') {
+            (void)putchar(' ');
+        }
+        i += empty ? 2 : 1;
     }
 }
 

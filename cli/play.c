@@ -36,12 +36,14 @@ static cli_exit read_lines(play *p, FILE *in, bool sync)
         base_slice text = base_slice_make(buffer, (size_t)size);
         number++;
         while (text.size > 0 &&
-               (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
+               (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) {
             text.size--;
+        }
         base_error_clear(&error);
         base_arena_reset(p->arena);
-        if (text.size == 0)
+        if (text.size == 0) {
             continue;
+        }
         if (base_failed(play_line_take(p->player, text, p->arena, &error))) {
             (void)fflush(stdout);
             base_error_path(&error, base_slice_of("standard input"));
@@ -50,8 +52,9 @@ static cli_exit read_lines(play *p, FILE *in, bool sync)
             result = CLI_BAD_DATA;
         }
         if (sync && result == CLI_OK &&
-            (fprintf(stdout, "{\"done\":%u}\n", number) < 0 || fflush(stdout) != 0))
+            (fprintf(stdout, "{\"done\":%u}\n", number) < 0 || fflush(stdout) != 0)) {
             p->failed = true;
+        }
     }
     free(buffer);
     return result;
@@ -92,8 +95,9 @@ static cli_exit perform(play *p, const play_options *o)
         cli_error(&error);
         return CLI_FAILED;
     }
-    if (result == CLI_OK && player_in_trouble(p->player))
+    if (result == CLI_OK && player_in_trouble(p->player)) {
         result = CLI_NO;
+    }
     return result;
 }
 

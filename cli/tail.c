@@ -181,13 +181,11 @@ static base_status assign_partition(tail *t, const followed *topic, int32_t part
     int64_t end = 0;
     (void)from_parse(t->options->from, cli_now_ms(), &offset, &time_ms);
     BASE_TRY(log_range(store, topic->topic, partition, &begin, &end, error));
-    if (!t->first) {
-        offset = begin; /* it was not there when we began: all of it is news */
-    } else if (time_ms >= 0) {
+    if (t->first && time_ms >= 0) {
         BASE_TRY(log_offset_at(store, topic->topic, partition, time_ms, &offset, error));
-    } else if (offset == LOG_OFFSET_END || offset > end) {
+    } else if (t->first && (offset == LOG_OFFSET_END || offset > end)) {
         offset = end;
-    } else if (offset == LOG_OFFSET_BEGIN || offset < begin) {
+    } else if (!t->first || offset < begin) { /* found later: all of it is news */
         offset = begin;
     }
     topic->ends[partition] = end;

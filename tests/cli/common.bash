@@ -9,6 +9,7 @@ rewrite=${2:-}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/troupe-cli.XXXXXX")
 log=local:$work/log
+cd "$work" # what a command makes without being told where is removed too
 # shellcheck disable=SC2034 # the tests use it
 saga=$here/data/order.saga.yaml
 export TZ=UTC LC_ALL=C USER=tester
