@@ -26,6 +26,7 @@
 #include "connectors/log_kafka_writer.h"
 
 #define BEYOND_TRANSACTION_MS 5000 /* a commit is waited for longer than the transaction may last */
+#define GIVE_UP_ABORT_MS 3000      /* what is not aborted then is so before the next transaction */
 #define FAILURE_TOLD_AGAIN_MS 30000 /* librdkafka tells the same failure once in this time */
 
 /* ---- the transaction's end ---- */
@@ -209,13 +210,16 @@ static base_status commit_give_up(log_kafka_writer *writer, rd_kafka_resp_err_t 
         status =
             base_error_set(error, code, "topic \"%s\", partition %d: %s", topic->facts.topic->name,
                            (int)writer->results[refused].partition, text);
+    } else if (status.code == BASE_UNREACHABLE && writer->client.failure[0] != '\0') {
+        status = base_error_set(error, BASE_UNREACHABLE, "committing: %s (%s)", text,
+                                writer->client.failure);
     } else if (status.code == BASE_UNREACHABLE || status.code == BASE_REVOKED ||
                status.code == BASE_REFUSED) {
         status = base_error_set(error, status.code, "committing: %s", text);
     } else {
         status = base_error_set(error, BASE_ABORTED, "committing: %s", text);
     }
-    const base_status aborted = log_kafka_writer_abort_finish(writer, LOG_KAFKA_ABORT_MS, NULL);
+    const base_status aborted = log_kafka_writer_abort_finish(writer, GIVE_UP_ABORT_MS, NULL);
     if (aborted.code == BASE_FENCED || aborted.code == BASE_OUTCOME_UNKNOWN) {
         base_error_clear(
             error); /* there is no further transaction with this writer, and that counts more */
