@@ -207,23 +207,27 @@ static bool is_refusal(base_code code)
            code == BASE_BAD_INPUT;
 }
 
+base_status engine_batch_append(const engine_context *context, const schema_record *record,
+                                log_writer *writer, base_error *error)
+{
+    size_t size = record->key.size + record->value.size;
+    for (size_t k = 0; k < record->header_count; k++) {
+        size += record->headers[k].name.size + record->headers[k].value.size;
+    }
+    if (size > (size_t)context->config->record_size_max) {
+        return base_error_set(error, BASE_TOO_LARGE,
+                              "a record of %zu bytes, record_size_max is %lld", size,
+                              (long long)context->config->record_size_max);
+    }
+    return log_writer_append(writer, record, error);
+}
+
 static base_status append_all(engine_batch *batch, const engine_context *context,
                               log_writer *writer, size_t *refused_out, base_error *error)
 {
     for (size_t i = 0; i < batch->out_count; i++) {
-        const schema_record *record = &batch->outs[i].record;
-        size_t size = record->key.size + record->value.size;
-        for (size_t k = 0; k < record->header_count; k++) {
-            size += record->headers[k].name.size + record->headers[k].value.size;
-        }
-        base_status status = base_ok();
-        if (size > (size_t)context->config->record_size_max) {
-            status = base_error_set(error, BASE_TOO_LARGE,
-                                    "a record of %zu bytes, record_size_max is %lld", size,
-                                    (long long)context->config->record_size_max);
-        } else {
-            status = log_writer_append(writer, record, error);
-        }
+        const base_status status =
+            engine_batch_append(context, &batch->outs[i].record, writer, error);
         if (base_failed(status)) {
             *refused_out = i;
             return status;

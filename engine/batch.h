@@ -101,6 +101,9 @@ const engine_poison *engine_batch_poison(const engine_batch *batch, size_t item)
  * false: it was remembered already. */
 bool engine_batch_refuse_item(engine_batch *batch, base_code code);
 
+/* log_writer_append, with the configuration's record_size_max as a bound of its own. */
+base_status engine_batch_append(const engine_context *context, const schema_record *record,
+                                log_writer *writer, base_error *error) BASE_MUST_USE;
 /* Puts all on the log and commits it with the positions. BAD_INPUT: the log would not take one
  * record; that has been noted, nothing was written: make the batch again. All others as
  * log_writer_commit gives them; BUSY also when what is refused cannot be left out (the dead

@@ -293,18 +293,70 @@ static base_status want_forwards(wanted_list *list, const engine_context *contex
 
 /* ---- the whole ---- */
 
-static base_status append_missing(const wanted_list *list, log_writer *writer, size_t *missing_out,
-                                  base_error *error)
+/* The last batch could not write it either: its input went to the dead letters then, or its step was
+ * told. Who insisted on it could never take over. */
+static void leave_out(const engine_context *context, wanted_event *wanted, const base_error *reason)
 {
-    size_t missing = 0;
+    wanted->found = true;
+    ENGINE_LOG(&context->logger, ENGINE_LOG_WARN, "too large to be published again",
+               ENGINE_TEXT("topic", wanted->record.topic), ENGINE_TEXT("key", wanted->record.key),
+               ENGINE_WORD("error", reason->text));
+}
+
+static base_status append_missing(wanted_list *list, const engine_context *context,
+                                  log_writer *writer, size_t *missing_out, base_error *error)
+{
+    *missing_out = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (!list->items[i].found) {
-            BASE_TRY(log_writer_append(writer, &list->items[i].record, error));
-            missing++;
+        if (list->items[i].found) {
+            continue;
+        }
+        base_error reason;
+        base_error_clear(&reason);
+        const base_status status =
+            engine_batch_append(context, &list->items[i].record, writer, &reason);
+        if (status.code == BASE_TOO_LARGE) {
+            leave_out(context, &list->items[i], &reason);
+        } else if (base_failed(status)) {
+            return base_error_set(error, status.code, "%s", reason.text);
+        } else {
+            (*missing_out)++;
         }
     }
-    *missing_out = missing;
     return base_ok();
+}
+
+static wanted_event *missing_at(const wanted_list *list, size_t index)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->items[i].found && index-- == 0) {
+            return &list->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* One transaction; again without a record that the log finds too large only then. */
+static base_status write_missing(wanted_list *list, const engine_context *context,
+                                 log_writer *writer, size_t *missing_out, base_error *error)
+{
+    for (;;) {
+        base_error reason;
+        base_error_clear(&reason);
+        base_status status = append_missing(list, context, writer, missing_out, error);
+        if (base_failed(status)) {
+            const base_status aborted = log_writer_abort(writer, NULL);
+            return base_failed(aborted) ? aborted : status;
+        }
+        size_t refused = SIZE_MAX;
+        status = log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, &reason);
+        wanted_event *wanted = status.code == BASE_TOO_LARGE ? missing_at(list, refused) : NULL;
+        if (wanted == NULL) {
+            return base_failed(status) ? base_error_set(error, status.code, "%s", reason.text)
+                                       : status;
+        }
+        leave_out(context, wanted, &reason);
+    }
 }
 
 base_status engine_proof(engine_context *context, engine_partition *partition,
@@ -327,7 +379,7 @@ base_status engine_proof(engine_context *context, engine_partition *partition,
         status = look(&list, context, tail->time_ms - LOOK_BACK_MS, error);
     }
     if (!base_failed(status)) {
-        status = append_missing(&list, writer, missing_out, error);
+        status = write_missing(&list, context, writer, missing_out, error);
     }
     engine_memory_free(list.items);
     base_arena_deinit(&list.arena);

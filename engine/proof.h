@@ -42,8 +42,8 @@ void engine_tail_deinit(engine_tail *tail);
 void engine_tail_add(engine_tail *tail, const schema_record *record,
                      const engine_partition *partition);
 
-/* Finds what of the tail's batch is not on the log, and appends it to the writer, uncommitted; *missing_out counts it.
- * Blocks. */
+/* Finds what of the tail's batch is not on the log, and writes it in one transaction; *missing_out counts it. What is
+ * too large for the log is left out: it was not written then either. Blocks. */
 base_status engine_proof(engine_context *context, engine_partition *partition,
                          const engine_tail *tail, log_writer *writer, size_t *missing_out,
                          base_error *error) BASE_MUST_USE;

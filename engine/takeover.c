@@ -288,14 +288,7 @@ static base_status prove(engine_context *context, engine_holding *holding, log_w
                          base_error *error)
 {
     size_t missing = 0;
-    base_status status =
-        engine_proof(context, &holding->fold, &holding->last, writer, &missing, error);
-    if (base_failed(status)) {
-        const base_status aborted = log_writer_abort(writer, NULL);
-        return base_failed(aborted) ? aborted : status;
-    }
-    size_t refused = 0;
-    BASE_TRY(log_writer_commit(writer, NULL, NULL, 0, NULL, &refused, error));
+    BASE_TRY(engine_proof(context, &holding->fold, &holding->last, writer, &missing, error));
     engine_tail_deinit(&holding->last);
     holding->phase = ENGINE_HOLDING_ACTIVE;
     holding->checkpoint.last_ms = engine_steady_ms(&context->clock);

@@ -245,6 +245,48 @@ static void test_worker_time__an_event_that_leads_to_too_large_a_record_is_set_a
     world_close(&w);
 }
 
+/* What was too large to be forwarded is too large when its partition is taken over, too. */
+static void test_worker_time__too_large_to_be_forwarded_stops_no_take_over(void **state)
+{
+    (void)state;
+    static const char *const record_keys[] = {"a", "b", "c", "d"};
+    static const char *const orders[] = {"o1", "o2", "o3", "o4"};
+    world w;
+    world_open(&w, "large-forward", "2");
+    world_setting(&w, "record_size_max", "4096");
+    world_orders(&w);
+    world_worker_open(&w, 0);
+    world_settle(&w);
+    for (size_t i = 0; i < 4; i++) {
+        world_emit_keyed(&w, "orders.events", "order.placed", "{\"orderId\":\"o0\"}",
+                         record_keys[i]);
+    }
+    world_settle(&w);
+    w.now_ms += 1000; /* another batch than the one before */
+    char json[8192];
+    memset(json, 'x', sizeof(json));
+    (void)memcpy(json, "{\"orderId\":\"big\",\"total\":1,\"text\":\"", 35);
+    (void)memcpy(json + 6000, "\"}", 3);
+    for (size_t i = 0; i < 4; i++) {
+        world_emit_keyed(&w, "orders.events", "order.placed", json, record_keys[i]);
+    }
+    world_settle(&w);
+    assert_int_equal(world_letters(&w, "cannot_be_written"), 4);
+    world_worker_close(&w, 0);
+    world_worker_open(&w, 0);
+    world_settle(&w);
+    assert_int_equal(world_letters(&w, "cannot_be_written"), 4);
+    for (size_t i = 0; i < 4; i++) {
+        world_place(&w, orders[i]);
+    }
+    world_settle(&w);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(world_phase(&w, "order", orders[i]), "completed");
+    }
+    world_check_rebuild(&w);
+    world_close(&w);
+}
+
 static void test_worker_time__a_log_that_is_away_is_waited_for(void **state)
 {
     (void)state;
@@ -352,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_worker_time__a_start_from_before_memory_is_a_dead_letter),
         cmocka_unit_test(test_worker_time__a_refused_ask_is_told_to_its_step),
         cmocka_unit_test(test_worker_time__an_event_that_leads_to_too_large_a_record_is_set_aside),
+        cmocka_unit_test(test_worker_time__too_large_to_be_forwarded_stops_no_take_over),
         cmocka_unit_test(test_worker_time__a_log_that_is_away_is_waited_for),
         cmocka_unit_test(test_worker_time__a_view_shows_instances_and_their_history),
     };
