@@ -90,6 +90,7 @@ extern const cli_command cli_resolve;
 extern const cli_command cli_suspend;
 extern const cli_command cli_resume;
 extern const cli_command cli_purge;
+extern const cli_command cli_schema;
 extern const cli_command cli_version;
 
 /* A command line that was read: the words that are no options, and the configuration keys. */
