@@ -812,6 +812,25 @@ static base_status echo(player *p, const player_answer *answer, const instance *
     return undo && answer->gen != 0 && event->saga_key.data == NULL ? no_memory(error) : base_ok();
 }
 
+/* An answer is an event like any other: the other sagas see it, too, where its key leads them. */
+static base_status offer_to_others(player *p, const saga_plan *asked, const saga_event *event,
+                                   base_error *error)
+{
+    for (size_t i = 0; i < p->plan_count; i++) {
+        saga_route to;
+        base_error why;
+        base_error_clear(&why);
+        if (p->plans[i] == asked) {
+            continue;
+        }
+        BASE_TRY(saga_route_event(p->plans[i], event, &p->scratch, &to, &why));
+        if (to.kind == SAGA_ROUTE_KEY) {
+            BASE_TRY(route(p, p->plans[i], event, error));
+        }
+    }
+    return base_ok();
+}
+
 base_status player_answer_ask(player *p, const player_answer *answer, base_error *error)
 {
     size_t index = 0;
@@ -837,8 +856,10 @@ base_status player_answer_ask(player *p, const player_answer *answer, base_error
     }
     saga_event event = *answer->overrides;
     BASE_TRY(echo(p, answer, in, step, undo, ask, &event, error));
-    BASE_TRY(complete_event(p, in->plan, known, &event, error));
-    return route(p, in->plan, &event, error);
+    const saga_plan *const plan = in->plan; /* instances may move with what follows */
+    BASE_TRY(complete_event(p, plan, known, &event, error));
+    BASE_TRY(route(p, plan, &event, error));
+    return offer_to_others(p, plan, &event, error);
 }
 
 /* ---- commands ---- */

@@ -8,12 +8,14 @@
 #include "schemas/saga_file.h"
 
 #define STORY_SIZE_MAX ((size_t)1024 * 1024)
+#define PLAN_MAX 4
 
 typedef struct story {
     const char *path;
     base_arena arena;
     base_arena scratch;
-    const saga_plan *plan;
+    const saga_plan *plans[PLAN_MAX];
+    size_t plan_count;
     player *player;
     FILE *out; /* what the story is, in full */
 } story;
@@ -59,6 +61,9 @@ static void trace(void *context, const base_value *line)
     const story *s = (const story *)context;
     print_time(s, base_map_get_text(line, "at")->integer);
     (void)fprintf(s->out, "%.*s ", BASE_SLICE_ARG(text_of(line, "key")));
+    const base_slice saga = text_of(line, "saga");
+    if (saga.size != 0)
+        (void)fprintf(s->out, "%.*s: ", BASE_SLICE_ARG(saga));
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         const base_value *value = base_map_get_text(line, kinds[i]);
         if (value == NULL)
@@ -94,7 +99,7 @@ static void trace(void *context, const base_value *line)
 
 /* ---- the script ---- */
 
-static void load(story *s, const char *name, bool states, bool timers)
+static void load(story *s, const char *name)
 {
     saga_definition definition;
     saga_findings findings;
@@ -104,11 +109,31 @@ static void load(story *s, const char *name, bool states, bool timers)
                    s->path, name);
     saga_findings_init(&findings, &s->arena);
     if (base_failed(schema_saga_load(path, &s->arena, &definition, &findings)) ||
-        base_failed(saga_plan_compile(&definition, &s->arena, &s->plan, &findings)))
+        base_failed(
+            saga_plan_compile(&definition, &s->arena, &s->plans[s->plan_count++], &findings)))
         die(s, path, findings.count > 0 ? findings.items[0].text : "cannot be read");
-    const player_options options = {
-        .states = states, .timers = timers, .output = trace, .context = s};
-    s->player = player_new(&s->plan, 1, &options);
+}
+
+/* "saga FILE... [--states] [--timers]" */
+static void begin(story *s, base_slice words)
+{
+    player_options options = {.output = trace, .context = s};
+    while (words.size > 0) {
+        const char *end = memchr(words.data, ' ', words.size);
+        const size_t size = end == NULL ? words.size : (size_t)(end - words.data);
+        const base_slice word = base_arena_copy(&s->arena, base_slice_make(words.data, size));
+        const size_t taken = size + (end == NULL ? 0 : 1);
+        words = base_slice_make(words.data + taken, words.size - taken);
+        if (base_slice_is(word, "--states"))
+            options.states = true;
+        else if (base_slice_is(word, "--timers"))
+            options.timers = true;
+        else if (s->plan_count < PLAN_MAX)
+            load(s, word.data);
+        else
+            die(s, "too many sagas", word.data);
+    }
+    s->player = player_new(s->plans, s->plan_count, &options);
     BASE_ASSERT(s->player != NULL);
 }
 
@@ -148,9 +173,7 @@ static void walk(story *s, base_slice rest)
             !base_slice_starts_with(line, base_slice_of("saga ")) && s->player == NULL)
             die(s, "the story must begin with", "saga FILE");
         if (base_slice_starts_with(line, base_slice_of("saga "))) {
-            const base_slice name =
-                base_arena_copy(&s->arena, base_slice_make(line.data + 5, line.size - 5));
-            load(s, name.data, false, false);
+            begin(s, base_slice_make(line.data + 5, line.size - 5));
             (void)fprintf(s->out, "%.*s\n", BASE_SLICE_ARG(line));
             continue;
         }
