@@ -82,8 +82,8 @@ static cli_exit perform(cli_session *session, bool json)
     dev d = {.session = session, .json = json};
     base_error_clear(&error);
     const cli_exit opened = cli_follow_open(session, json, &d.follow);
-    if (opened != CLI_OK) {
-        return opened;
+    if (opened != CLI_OK) { /* no log: as good as a broker that is not there */
+        return opened == CLI_NO ? CLI_UNREACHABLE : opened;
     }
     const engine_run_options options = {
         .config = &session->config,

@@ -313,7 +313,8 @@ void cli_record_write(const cli_teller *teller, const schema_record *record, bas
 {
     const engine_topics *topics = teller->topics;
     saga_event event;
-    if (record->value.data == NULL) {
+    const bool letter = engine_wire_header(record, ENGINE_HEADER_REASON).size > 0;
+    if (record->value.data == NULL && !letter) { /* a letter may be without its value: too large */
         write_word(teller, record, "tombstone", base_slice_of(""), arena);
     } else if (base_slice_equal(record->topic, topics->journal)) {
         write_journal(teller, record, arena);

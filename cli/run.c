@@ -86,6 +86,9 @@ static cli_exit run(const cli_command *command, int argc, char **argv)
         base_error_clear(&error);
         const base_status status = engine_run(&options, &error);
         result = base_failed(status) ? cli_failure(status, &error) : CLI_OK;
+        if (result == CLI_NO) { /* there is no log: as good as a broker that is not */
+            result = CLI_UNREACHABLE;
+        }
     }
     cli_session_close(&session);
     return cli_end(result);
