@@ -1,7 +1,7 @@
 /* The graph of pairs: see avro_pair.h. */
 #include "schemas/avro_pair.h"
 
-#define BUCKET_COUNT ((size_t)1024)
+#define BUCKET_COUNT ((size_t)8192)
 
 struct schema_avro_edge {
     schema_avro_pair *parent;
