@@ -110,6 +110,7 @@ expect_golden() {
 
 # An engine in the background; it is ready when this returns.
 engine_start() { # ARGUMENT...
+    : >"$work/engine.out"
     "$troupe" dev --log "$log" --partitions 3 "$@" >"$work/engine.out" 2>"$work/engine.err" </dev/null &
     engine=$!
     local i
@@ -133,7 +134,7 @@ engine_stop() {
 wait_entries() { # KEY COUNT
     local i found=0
     for ((i = 0; i < 200; i++)); do
-        found=$("$troupe" ls --log "$log" --key "$1" --json 2>/dev/null | jq -r '.entries' | head -n 1)
+        found=$(entries_of "$1")
         [ "${found:-0}" -lt "$2" ] || return 0
         sleep 0.05
     done
@@ -142,4 +143,17 @@ wait_entries() { # KEY COUNT
 }
 emit() { # EVENT KEY
     "$troupe" emit --log "$log" "$1" "{\"orderId\":\"$2\",\"total\":5}" >/dev/null
+}
+# The same, and waits until the instance has taken it: topics have no order among them.
+entries_of() { # KEY
+    "$troupe" ls --log "$log" --key "$1" --json 2>/dev/null | jq -r '.entries' | head -n 1
+}
+feed() { # KEY EVENT...
+    local key=$1 event count
+    shift
+    for event in "$@"; do
+        count=$(entries_of "$key")
+        emit "$event" "$key"
+        wait_entries "$key" $((${count:-0} + 1))
+    done
 }

@@ -75,8 +75,7 @@ expect_err 'there is no instance "o1"'
 
 # Commands without an engine.
 engine_start "$saga"
-emit order.placed o1
-wait_entries o1 1
+feed o1 order.placed
 engine_stop
 expect_code 0
 run abort o1 --log "$log" --wait 300ms
@@ -162,8 +161,7 @@ expect_code 0
 run tail --log "$log" --topic troupe.dead-letters --from beginning --count 1 --timeout 10s --json
 expect_code 0
 expect_json '.[0].kind == "dead_letter" and (.[0].reason | length > 0)'
-emit order.placed o3
-wait_entries o3 1
+feed o3 order.placed
 run ls --log "$log" --key o3 --json
 expect_json '.[0].phase == "running"'
 engine_stop

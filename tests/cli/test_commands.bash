@@ -4,8 +4,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 
 engine_start "$saga"
-for key in a1 a2 a3 a4 a5; do emit order.placed $key; done
-for key in a1 a2 a3 a4 a5; do wait_entries $key 1; done
+for key in a1 a2 a3 a4 a5; do feed $key order.placed; done
 
 # abort
 run abort a1 --log "$log" --reason "customer called" --who ann
@@ -32,8 +31,7 @@ expect_out "suspended"
 run suspend a2 --log "$log"
 expect_code 1
 expect_err "suspended already"
-emit charged a2
-wait_entries a2 4
+feed a2 charged
 run ls --log "$log" --key a2 --json
 expect_json '.[0].flags == ["suspended"] and (.[0].open | length) == 1'
 run resume a2 --log "$log" --json
@@ -45,18 +43,14 @@ run show a2 --log "$log"
 expect_out "ask reserve"
 
 # resolve a step past the pivot
-for event in charged reserved captured; do
-    emit $event a3
-done
-wait_entries a3 4
+feed a3 charged reserved captured
 run abort a3 --log "$log"
 expect_code 1
 expect_err "the pivot is passed"
 run resolve a3 ship retry --note "again" --log "$log"
 expect_code 1
 expect_err "not stuck"
-emit ship.refused a3
-wait_entries a3 7
+feed a3 ship.refused
 run show a3 --log "$log"
 expect_out "troupe resolve a3 ship retry|skip|complete|fail"
 run resolve a3 ship --log "$log"
@@ -84,22 +78,15 @@ run show a3 --log "$log" --json --data
 expect_json '.[0] | .phase == "completed" and (.steps[] | select(.step == "ship") | .out.by) == "phone"'
 
 # resolve an undo
-emit charged a4
-emit reserve.refused a4
-emit refund.refused a4
-wait_entries a4 4
+feed a4 charged reserve.refused refund.refused
 run resolve a4 charge/undo done_by_hand --note "in the bank's portal" --log "$log"
 expect_code 0
 expect_out "compensated"
-emit charged a5
-emit reserve.refused a5
-emit refund.refused a5
-wait_entries a5 4
+feed a5 charged reserve.refused refund.refused
 run resolve a5 charge/undo retry --note "again" --log "$log"
 expect_code 0
 expect_out "undo refund"
-emit refund.refused a5
-wait_entries a5 6
+feed a5 refund.refused
 run resolve a5 charge/undo give_up --note "gone" --log "$log"
 expect_code 0
 expect_out "damaged"
@@ -115,9 +102,7 @@ run ls --log "$log" --key a4
 expect_out "purged"
 
 # abort --force past the pivot
-emit order.placed a6
-for event in charged reserved captured; do emit $event a6; done
-wait_entries a6 4
+feed a6 order.placed charged reserved captured
 run abort a6 --log "$log" --force --reason "recall"
 expect_code 0
 expect_out "charge owed"
@@ -127,8 +112,7 @@ sed -e 's/saga: order/saga: twin/' -e 's/asks: /asks: /' "$saga" >"$work/twin.sa
 run deploy --log "$log" "$work/twin.saga.yaml"
 expect_code 0
 sleep 0.5
-emit order.placed both
-wait_entries both 1
+feed both order.placed
 for ((i = 0; i < 100; i++)); do
     run ls --log "$log" --key both --json
     [ "$(wc -l <"$work/out")" -lt 2 ] || break

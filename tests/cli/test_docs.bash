@@ -49,8 +49,7 @@ done < <("$troupe" help | sed -n '/^commands$/,/^exit codes$/s/^  \([a-z]*\) .*/
 
 # Each field that is written is named.
 engine_start "$saga"
-emit order.placed o1
-wait_entries o1 1
+feed o1 order.placed
 engine_stop
 for arguments in "ls" "show o1 --data" "replay o1" "tail --from beginning --no-follow" "verify" "version" "deploy $saga"; do
     case $arguments in

@@ -18,17 +18,14 @@ expect_code 0
 wait_entries o1 2
 run tail --log "$log" --event charged --no-follow --from beginning --json
 expect_json '.[0].cloudevent | .id == "c1" and .source == "bank-2" and .tenant == "blue" and (.time | startswith("2025-11-21T09:12:03"))'
-emit reserved o1
-wait_entries o1 3
+feed o1 reserved
 run ls --log "$log"
 expect_code 0
 expect_golden ls-running
 run show o1 --log "$log"
 expect_code 0
 expect_golden show-running
-emit captured o1
-emit shipped o1
-wait_entries o1 5
+feed o1 captured shipped
 
 # One that turns back, through all of a human's acts.
 run_with '{"event":"order.placed","data":{"orderId":"o2","total":7}}
@@ -36,12 +33,7 @@ run_with '{"event":"order.placed","data":{"orderId":"o2","total":7}}
 expect_code 0
 expect_out "2 on the log"
 wait_entries o2 1
-emit charged o2
-wait_entries o2 2
-emit reserve.refused o2
-wait_entries o2 3
-emit refund.refused o2
-wait_entries o2 4
+feed o2 charged reserve.refused refund.refused
 run ls --log "$log" --stuck --json
 expect_json 'length == 1 and .[0].key == "o2" and .[0].stuck and .[0].debts[0].U == "ustuck"'
 run show o2 --log "$log"
@@ -170,6 +162,13 @@ checks=$((checks + 2))
 run ls --log "$log"
 checks=$((checks + 1))
 ! grep -q $'\033' "$work/out" || fail "colour in a file"
+if command -v script >/dev/null; then # colour on a terminal, and not with NO_COLOR
+    TERM=xterm script -qec "'$troupe' ls --log '$log'" /dev/null </dev/null >"$work/out"
+    grep -q $'\033' "$work/out" || fail "no colour on a terminal"
+    NO_COLOR=1 TERM=xterm script -qec "'$troupe' ls --log '$log'" /dev/null </dev/null >"$work/out"
+    ! grep -q $'\033' "$work/out" || fail "colour with NO_COLOR"
+    checks=$((checks + 2))
+fi
 if [ -w /dev/full ]; then
     "$troupe" ls --log "$log" >/dev/full 2>"$work/err" && fail "a full disk is no failure"
     checks=$((checks + 1))
