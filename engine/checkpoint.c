@@ -119,18 +119,28 @@ base_status engine_checkpoint_record(const engine_context *context, int32_t part
 }
 
 static base_status add(engine_batch *batch, const engine_context *context,
-                       const engine_partition *partition, base_slice key, base_slice value)
+                       engine_partition *partition, base_slice key, base_slice value)
 {
     schema_record record;
     BASE_TRY(engine_checkpoint_record(context, partition->number, partition->epoch, key, value,
                                       &batch->arena, &record));
+    schema_header *headers = BASE_ARENA_ARRAY(&batch->arena, schema_header, 2);
+    const base_slice order =
+        base_arena_print(&batch->arena, "%" PRIu64, ++partition->snapshot_order);
+    if (headers == NULL || order.data == NULL) {
+        return base_status_of(BASE_OUT_OF_MEMORY);
+    }
+    headers[0] = record.headers[0];
+    headers[1] = (schema_header){base_slice_of(ENGINE_SNAPSHOT_ORDER_HEADER), order};
+    record.headers = headers;
+    record.header_count = 2;
     engine_batch_add(batch, ENGINE_OUT_SNAPSHOT, &record);
     return base_ok();
 }
 
 /* The slot as the last commit made it. What was never there needs no tombstone. */
 static base_status add_slot(engine_batch *batch, const engine_context *context,
-                            const engine_partition *partition, const engine_slot *slot)
+                            engine_partition *partition, const engine_slot *slot)
 {
     base_slice key = {NULL, 0};
     if (slot->state_dirty && (slot->state.data != NULL || slot->state_stored)) {

@@ -90,8 +90,11 @@ typedef struct engine_partition {
     uint64_t epoch;          /* of the newest claim */
     char claimed_by[128];    /* worker of that claim */
     uint64_t snapshot_epoch; /* of the newest claim seen among the snapshots */
-    size_t foreign_count;    /* slots whose newest snapshot is of a writer that had been replaced */
-    size_t parked_count;     /* events that wait, with the batch */
+    uint64_t
+        snapshot_order;   /* of the newest numbered snapshot, read or written (engine/rebuild.h) */
+    uint64_t order_epoch; /* ... and its writer's epoch */
+    size_t foreign_count; /* slots whose newest snapshot is of a writer that had been replaced */
+    size_t parked_count;  /* events that wait, with the batch */
     size_t parked_committed;
     size_t
         unplanned_count; /* instances whose plan is not known: while there are any, no checkpoint */

@@ -130,12 +130,12 @@ static bool key_parse(base_slice text, bool *parked_out, base_slice *saga_out, b
     return true;
 }
 
-/* The writer's epoch; 0 where there is none. */
-static uint64_t epoch_of(const schema_record *record)
+/* A number in a header; 0 where there is none. */
+static uint64_t header_number(const schema_record *record, const char *name)
 {
     for (size_t i = 0; i < record->header_count; i++) {
         const schema_header *header = &record->headers[i];
-        if (base_slice_is(header->name, ENGINE_SNAPSHOT_EPOCH_HEADER)) {
+        if (base_slice_is(header->name, name)) {
             base_value number;
             if (!base_failed(base_number_parse(header->value, &number)) &&
                 number.kind == BASE_INTEGER && number.integer > 0) {
@@ -144,6 +144,21 @@ static uint64_t epoch_of(const schema_record *record)
         }
     }
     return 0;
+}
+
+/* Does the record stand behind later ones of the same writer? Then the log has repeated it. */
+static bool is_repeated(engine_partition *partition, const schema_record *record, uint64_t epoch)
+{
+    const uint64_t order = header_number(record, ENGINE_SNAPSHOT_ORDER_HEADER);
+    if (order == 0) {
+        return false;
+    }
+    if (epoch == partition->order_epoch && order < partition->snapshot_order) {
+        return true;
+    }
+    partition->order_epoch = epoch;
+    partition->snapshot_order = order;
+    return false;
 }
 
 static base_status take_checkpoint(engine_partition *partition, const schema_record *record,
@@ -238,7 +253,7 @@ static base_status take_slot(engine_partition *partition, const schema_record *r
     return base_ok();
 }
 
-/* Of a writer that had been replaced when it wrote this. */
+/* Of a writer that had been replaced when it wrote this, or repeated by the log. */
 static void take_foreign(engine_partition *partition, const schema_record *record)
 {
     bool parked = false;
@@ -252,8 +267,11 @@ base_status engine_rebuild_snapshot(engine_partition *partition, const schema_re
                                     int64_t *tail_out, base_error *error)
 {
     base_arena_reset(&partition->scratch);
-    const uint64_t epoch = epoch_of(record);
-    if (epoch < partition->snapshot_epoch) {
+    const uint64_t epoch = header_number(record, ENGINE_SNAPSHOT_EPOCH_HEADER);
+    const bool of_slot = !base_slice_equal(record->key, engine_snapshot_claim_key()) &&
+                         !base_slice_equal(record->key, engine_snapshot_checkpoint_key());
+    const bool repeated = is_repeated(partition, record, epoch);
+    if (epoch < partition->snapshot_epoch || (repeated && of_slot)) {
         take_foreign(partition, record);
         return base_ok();
     }

@@ -13,6 +13,9 @@
  * snapshots, every snapshot carries its writer's epoch; so one of an older epoch behind a mark shows. Unless a newer one
  * of the same key follows, the rebuild begins at the journal's first record instead, and the next checkpoint writes
  * all snapshots anew.
+ *
+ * A log that repeats a transaction (docs/design.md, 5) puts an old snapshot behind newer ones. So a writer numbers its
+ * snapshots; one whose number goes back shows, and is treated as that of a replaced writer.
  */
 #ifndef ENGINE_REBUILD_H
 #define ENGINE_REBUILD_H
@@ -26,6 +29,8 @@
 #include "schemas/record.h"
 
 #define ENGINE_SNAPSHOT_EPOCH_HEADER "troupe-epoch"
+#define ENGINE_SNAPSHOT_ORDER_HEADER                                                               \
+    "troupe-order" /* of the writer's, ascending; claims have none */
 
 /* Folds one record of the journal. What cannot be read is logged, counted and passed over: it shows
  * as a gap where an instance missed it. Commits by itself now and then; the caller commits after
