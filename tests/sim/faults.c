@@ -189,8 +189,11 @@ bool sim_workers_step(sim *s)
 static void fail_commit(sim *s, sim_fault fault, log_memory_fault how)
 {
     const int32_t index = any_worker(s);
-    if (index >= 0 && sim_strikes(s, fault)) {
+    if (index >= 0 && !s->down && sim_strikes(s, fault)) {
         s->broken = s->broken || how >= LOG_MEMORY_COMMIT_ZOMBIE;
+        s->ghosts = s->ghosts || how == LOG_MEMORY_COMMIT_ZOMBIE || how == LOG_MEMORY_COMMIT_TORN;
+        s->hidden =
+            s->hidden || how == LOG_MEMORY_COMMIT_UNKNOWN_OPEN || how == LOG_MEMORY_COMMIT_LATE;
         sim_need(s,
                  log_memory_fail_commit(s->store, base_slice_of(s->workers[index].identity), how),
                  NULL, "a failing commit");
@@ -221,6 +224,7 @@ static void kill_in_commit(sim *s, sim_fault fault, log_memory_fault how)
     }
     sim_need(s, log_memory_fail_commit(s->store, base_slice_of(s->workers[index].identity), how),
              NULL, "a failing commit");
+    s->hidden = s->hidden || how == LOG_MEMORY_COMMIT_UNKNOWN_OPEN;
     step(s, index);
     sim_worker_close(s, index, true);
 }

@@ -191,6 +191,8 @@ typedef struct sim {
     char failure[SIM_TEXT_MAX];
     bool quiet;    /* second phase */
     bool broken;   /* transactions broke their promise in this run */
+    bool ghosts;   /* ... so that effects may be visible whose entries do not count */
+    bool repeats;  /* ... so that records, snapshots too, may be there twice */
     uint64_t hash; /* of all that was seen */
     sim_totals *totals;
 
