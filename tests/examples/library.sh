@@ -47,10 +47,12 @@ int main(void)
 }
 TEXT
 flags=${CFLAGS:-}
-# A library that was built with a sanitizer wants the program to be, too.
-if nm --dynamic --undefined-only "$shared" | grep -q __asan_; then flags+=' -fsanitize=address'; fi
-if nm --dynamic --undefined-only "$shared" | grep -q __tsan_; then flags+=' -fsanitize=thread'; fi
-if nm --dynamic --undefined-only "$shared" | grep -q __ubsan_; then flags+=' -fsanitize=undefined'; fi
+# A library that was built with a sanitizer wants the program to be, too. (No `nm | grep -q`: with pipefail nm's end by
+# SIGPIPE would count as "no".)
+wanted=$(nm --dynamic --undefined-only "$shared")
+if [[ $wanted == *__asan_* ]]; then flags+=' -fsanitize=address'; fi
+if [[ $wanted == *__tsan_* ]]; then flags+=' -fsanitize=thread'; fi
+if [[ $wanted == *__ubsan_* ]]; then flags+=' -fsanitize=undefined'; fi
 # shellcheck disable=SC2046,SC2086 # lists of flags
 "$compiler" -std=c11 -Wall -Wextra -Wpedantic -Werror $flags "$folder/service.c" -o "$folder/shared" \
     $(pkg-config --cflags --libs troupe)
