@@ -6,10 +6,9 @@
 #include "cli/cli.h"
 
 static const cli_command *const commands[] = {
-    &cli_check,   &cli_play,   &cli_dev,   &cli_run,    &cli_deploy,  &cli_emit,
-    &cli_tail,    &cli_ls,     &cli_show,  &cli_replay, &cli_abort,   &cli_resolve,
-    &cli_suspend, &cli_resume, &cli_purge, &cli_verify, &cli_schema,
-    &cli_version,
+    &cli_check,   &cli_play,   &cli_dev,   &cli_run,    &cli_deploy, &cli_emit,
+    &cli_tail,    &cli_ls,     &cli_show,  &cli_replay, &cli_abort,  &cli_resolve,
+    &cli_suspend, &cli_resume, &cli_purge, &cli_verify, &cli_schema, &cli_version,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
