@@ -19,6 +19,8 @@ endif()
 add_library(troupe_options INTERFACE)
 target_compile_features(troupe_options INTERFACE c_std_11)
 target_compile_definitions(troupe_options INTERFACE _GNU_SOURCE)
+# A program names the libraries that it uses, whichever compiler links it: docker/ installs these and no others.
+target_link_options(troupe_options INTERFACE LINKER:--as-needed)
 target_compile_options(troupe_options INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wswitch-enum -Wvla -Wformat=2 -Wundef -Wcast-qual -Wwrite-strings -Werror
