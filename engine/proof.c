@@ -246,8 +246,8 @@ static int64_t position_before(const engine_tail *tail, const engine_source *sou
     return source->offset; /* it was new then: nothing had been read */
 }
 
-/* The records that the last batch had read, on their way once more. The records of one scan live on in the batch's
- * arena, as far as they are forwarded. */
+/* The records that the last batch had read, on their way once more. The records of one scan live on
+ * in the batch's arena, as far as they are forwarded. */
 static base_status forwards_collect(engine_batch *batch, engine_context *context,
                                     engine_partition *partition, const engine_tail *tail,
                                     base_error *error)
@@ -293,8 +293,8 @@ static base_status want_forwards(wanted_list *list, const engine_context *contex
 
 /* ---- the whole ---- */
 
-/* The last batch could not write it either: its input went to the dead letters then, or its step was
- * told. Who insisted on it could never take over. */
+/* The last batch could not write it either: its input went to the dead letters then, or its step
+ * was told. Who insisted on it could never take over. */
 static void leave_out(const engine_context *context, wanted_event *wanted, const base_error *reason)
 {
     wanted->found = true;
