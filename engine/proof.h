@@ -2,8 +2,8 @@
  * Proof: what the last writer put in the journal, it also meant to publish and to forward; did it?
  *
  * Entries and what follows from them are one transaction, so as a rule all of it is there or
- * nothing is. But nothing rests on the log's transactions alone (docs/design.md, 5): a late commit may have
- * finished half of one. So a take-over looks at the journal's last batch:
+ * nothing is. But nothing rests on the log's transactions alone (docs/design.md, 5): a late commit
+ * may have finished half of one. So a take-over looks at the journal's last batch:
  *
  *   its entries                         their events are made again from them, and looked for by id
  *   the source records that it moved    are read once more, and what is to be forwarded is looked
