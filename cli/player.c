@@ -430,31 +430,8 @@ static base_status write_state(player *p, const instance *in, base_error *error)
 
 /* ---- one input of one instance ---- */
 
-static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input,
-                        base_error *error);
-
-/* What waited for the instance comes in, in order (9). */
-static base_status feed_parked(player *p, const saga_plan *plan, base_slice key, base_error *error)
-{
-    for (size_t i = 0; i < p->waiting_count; i++) {
-        parked *item = &p->waiting[i];
-        if (item->gone || item->plan != plan || !base_slice_equal(item->key, key)) {
-            continue;
-        }
-        saga_event event;
-        item->gone = true;
-        if (base_failed(saga_event_of_value(item->record, &p->scratch, &event))) {
-            return no_memory(error);
-        }
-        saga_input input = {
-            .kind = SAGA_INPUT_EVENT, .event_index = item->event_index, .event = &event};
-        BASE_TRY(feed(p, plan, key, &input, error));
-    }
-    return base_ok();
-}
-
-static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input,
-                        base_error *error)
+static base_status feed_one(player *p, const saga_plan *plan, base_slice key, saga_input *input,
+                            base_error *error)
 {
     static const base_slice no_key = {0};
     saga_state none;
@@ -492,8 +469,36 @@ static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_i
     if (!heap_sync(p, index)) {
         return no_memory(error);
     }
-    BASE_TRY(write_state(p, in, error));
-    return was_there ? base_ok() : feed_parked(p, plan, key, error);
+    return write_state(p, in, error);
+}
+
+/* What waited for the instance comes in, in order (9). */
+static base_status feed_parked(player *p, const saga_plan *plan, base_slice key, base_error *error)
+{
+    for (size_t i = 0; i < p->waiting_count; i++) {
+        parked *item = &p->waiting[i];
+        if (item->gone || item->plan != plan || !base_slice_equal(item->key, key)) {
+            continue;
+        }
+        saga_event event;
+        item->gone = true;
+        if (base_failed(saga_event_of_value(item->record, &p->scratch, &event))) {
+            return no_memory(error);
+        }
+        saga_input input = {
+            .kind = SAGA_INPUT_EVENT, .event_index = item->event_index, .event = &event};
+        BASE_TRY(feed_one(p, plan, key, &input, error));
+    }
+    return base_ok();
+}
+
+static base_status feed(player *p, const saga_plan *plan, base_slice key, saga_input *input,
+                        base_error *error)
+{
+    const bool was_there = instance_find(p, plan, key) != SIZE_MAX;
+    BASE_TRY(feed_one(p, plan, key, input, error));
+    const bool created = !was_there && instance_find(p, plan, key) != SIZE_MAX;
+    return created ? feed_parked(p, plan, key, error) : base_ok();
 }
 
 /* ---- time ---- */
@@ -760,16 +765,6 @@ static const sent *find_ask(const player *p, const player_answer *answer, size_t
     return NULL;
 }
 
-static bool step_is_known(const player *p, base_slice path)
-{
-    for (size_t i = 0; i < p->plan_count; i++) {
-        if (saga_plan_step(p->plans[i], path) != SAGA_NONE) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static base_status find_path(const player *p, const player_answer *answer, size_t *index_out,
                              int32_t *step_out, bool *undo_out, base_error *error)
 {
@@ -779,7 +774,11 @@ static base_status find_path(const player *p, const player_answer *answer, size_
     if (*undo_out) {
         path.size -= suffix.size;
     }
-    if (path.size == 0 || !step_is_known(p, path)) {
+    bool known = false;
+    for (size_t i = 0; i < p->plan_count; i++) {
+        known = known || saga_plan_step(p->plans[i], path) != SAGA_NONE;
+    }
+    if (!known) {
         return base_error_set(error, BASE_NOT_FOUND, "no step is called \"%.*s\"",
                               BASE_SLICE_ARG(path));
     }
