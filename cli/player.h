@@ -61,8 +61,8 @@ typedef struct player_answer {
 base_status player_answer_ask(player *p, const player_answer *answer,
                               base_error *error) BASE_MUST_USE;
 
-/* An operator's command to the instance of the key and saga (empty: the one that is live). What came
- * due while the instance was suspended fires with its resume. */
+/* An operator's command to the instance of the key and saga (empty: the one that is live). What
+ * came due while the instance was suspended fires with its resume. */
 base_status player_command(player *p, base_slice key, base_slice saga, const saga_command *command,
                            base_error *error) BASE_MUST_USE;
 

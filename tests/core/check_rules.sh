@@ -1,6 +1,7 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # docs/rules.md against the tree: every rule in scope has its line; the stories and tests that a line names exist and a
 # story cites its rule; every function is still called so. Prints what is wrong.
+set -uo pipefail
 root=${1:?usage: check_rules.sh ROOT}
 page=$root/docs/rules.md
 wrong=0
