@@ -1,4 +1,5 @@
-/* The table of configuration keys, for config.c alone: what each is called, holds, begins with and means. */
+/* The table of configuration keys, for config.c alone: what each is called, holds, begins with and
+ * means. */
 #ifndef ENGINE_CONFIG_KEYS_H
 #define ENGINE_CONFIG_KEYS_H
 

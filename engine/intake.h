@@ -29,8 +29,8 @@ base_status engine_intake(engine_batch *batch, engine_context *context, engine_p
                           size_t source, const schema_record *record,
                           base_error *error) BASE_MUST_USE;
 
-/* What of a record that was taken in before is to be forwarded, and nothing else: for a proof that it was. What is added
- * is copied. */
+/* What of a record that was taken in before is to be forwarded, and nothing else: for a proof that
+ * it was. What is added is copied. */
 base_status engine_intake_forwards(engine_batch *batch, engine_context *context,
                                    engine_partition *partition, size_t source,
                                    const schema_record *record, base_error *error) BASE_MUST_USE;

@@ -110,8 +110,8 @@ typedef struct engine_partition {
 void engine_partition_init(engine_partition *partition, int32_t number, engine_catalog *catalog,
                            const engine_logger *logger);
 void engine_partition_deinit(engine_partition *partition);
-/* Empties the fold, for the journal to be read from its first record. What the snapshots topic has a record of is
- * remembered, and written anew (or taken away) by the next checkpoint. */
+/* Empties the fold, for the journal to be read from its first record. What the snapshots topic has
+ * a record of is remembered, and written anew (or taken away) by the next checkpoint. */
 void engine_partition_forget(engine_partition *partition);
 
 /* ---- a batch ---- */

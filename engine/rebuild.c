@@ -197,8 +197,8 @@ static engine_slot *slot_of(engine_partition *partition, const schema_record *re
                : NULL;
 }
 
-/* Marks whether the newest record of the slot's state or waiting events is of no use. There is a record of it, at any
- * rate. */
+/* Marks whether the newest record of the slot's state or waiting events is of no use. There is a
+ * record of it, at any rate. */
 static void foreign_set(engine_partition *partition, engine_slot *slot, bool parked, bool foreign)
 {
     bool *mark = parked ? &slot->foreign_parked : &slot->foreign_state;

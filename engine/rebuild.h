@@ -2,20 +2,22 @@
  * Rebuild: a partition's fold made anew, from the journal's first record or from the newest
  * snapshots and the tail.
  *
- *   snapshots   [state a][state b][claim][state a][checkpoint: journal 420]     the last record of
- * a key counts journal     ............................|420  entry entry claim entry       the tail
+ *   snapshots   [state a][state b][claim][state a][checkpoint: journal 420]
+ *               the last record of a key counts
+ *   journal     ............................|420  entry entry claim entry       the tail
  *
  * A checkpoint at journal offset O says: whatever an instance was at O, its snapshot is that or
  * newer. Snapshots newer than O are fine: the entries between are then duplicates, which change
  * nothing.
  *
- * A writer that was replaced may still write a snapshot of what only it believed. Every claim is also marked among the
- * snapshots, every snapshot carries its writer's epoch; so one of an older epoch behind a mark shows. Unless a newer one
- * of the same key follows, the rebuild begins at the journal's first record instead, and the next checkpoint writes
- * all snapshots anew.
+ * A writer that was replaced may still write a snapshot of what only it believed. Every claim is
+ * also marked among the snapshots, every snapshot carries its writer's epoch; so one of an older
+ * epoch behind a mark shows. Unless a newer one of the same key follows, the rebuild begins at the
+ * journal's first record instead, and the next checkpoint writes all snapshots anew.
  *
- * A log that repeats a transaction (docs/design.md, 5) puts an old snapshot behind newer ones. So a writer numbers its
- * snapshots; one whose number goes back shows, and is treated as that of a replaced writer.
+ * A log that repeats a transaction (docs/design.md, 5) puts an old snapshot behind newer ones. So a
+ * writer numbers its snapshots; one whose number goes back shows, and is treated as that of a
+ * replaced writer.
  */
 #ifndef ENGINE_REBUILD_H
 #define ENGINE_REBUILD_H

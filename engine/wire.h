@@ -3,10 +3,11 @@
  * (docs/wire.md).
  *
  *   an event        ask, undo, end, or one of the engine's own: CloudEvents, made from the entry
- * alone, so that a re-publication is the same byte for byte a forward       a record on its way to
- * its instance's partition through the inbox: unchanged, but for the key, which is the main key,
- * and for the headers that say where it came from a dead letter   a record that could not be read
- * or placed: unchanged, with headers that say why
+ *                   alone, so that a re-publication is the same byte for byte
+ *   a forward       a record on its way to its instance's partition through the inbox: unchanged,
+ *                   but for the key, which is the main key, and for the headers that say where it
+ *                   came from
+ *   a dead letter   a record that could not be read or placed: unchanged, with headers that say why
  *
  * Headers of our own begin with "troupe-". What they say about a record's origin is taken off again
  * before anybody else looks at it.

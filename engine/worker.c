@@ -3,8 +3,9 @@
  * there downward:
  *
  *   work         one poll, one batch, one transaction
- *     make       decide everything that was read, then what is due     (engine/intake.c,
- * engine/timers.c) write      records, events and positions, at once (engine/batch.c)
+ *     make       decide everything that was read, then what is due (engine/intake.c,
+ *                engine/timers.c)
+ *     write      records, events and positions, at once (engine/batch.c)
  */
 #include <string.h>
 

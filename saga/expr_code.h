@@ -351,7 +351,8 @@ base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
     X(CONTAINS, contains)                                                                          \
     X(ADD, add_all)                                                                                \
     X(FLATTEN, flatten)                                                                            \
-    X(MIN, min) X(MAX, max) X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by)  \
+    X(MIN, min)                                                                                    \
+    X(MAX, max) X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by)              \
         X(GROUP_BY, group_by) X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith)  \
             X(LTRIMSTR, ltrimstr) X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim)              \
                 X(RTRIM, rtrim) X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase)       \

@@ -1,6 +1,7 @@
 /*
- * The demo's saga on the embedded log and on a real broker gives the same entries, step by step: inputs, changes with
- * their values, effects with their ids. Services answer one at a time; times and positions are left out.
+ * The demo's saga on the embedded log and on a real broker gives the same entries, step by step:
+ * inputs, changes with their values, effects with their ids. Services answer one at a time; times
+ * and positions are left out.
  */
 #include <unistd.h>
 
@@ -58,7 +59,8 @@ static const world_rule *rule_of(const world_ask *ask)
     return NULL;
 }
 
-/* Answers one ask: of those that wait the one of the first step by name, whichever topic was read first. */
+/* Answers one ask: of those that wait the one of the first step by name, whichever topic was read
+ * first. */
 static bool answer_one(stage *s)
 {
     world_ask *first = NULL;

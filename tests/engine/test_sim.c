@@ -92,8 +92,8 @@ static bool asked_before(const sim *s, const world_ask *ask)
     return false;
 }
 
-/* Services keep their books by idempotency key: an ask that was carried out, or whose undo came first, is only answered
- * (docs/services.md). */
+/* Services keep their books by idempotency key: an ask that was carried out, or whose undo came
+ * first, is only answered (docs/services.md). */
 static void serve_ask(sim *s, const world_ask *ask)
 {
     book *b = &s->books[strtoul(ask->key + 1, NULL, 10)];

@@ -157,7 +157,8 @@ static void key_on(int32_t partition, int32_t count, char *out, size_t size)
     fail();
 }
 
-/* Half a transaction is there: the entry that moved the source's position, but not the record that was forwarded. */
+/* Half a transaction is there: the entry that moved the source's position, but not the record that
+ * was forwarded. */
 static void test_worker_faults__a_forward_that_was_torn_off_is_forwarded_again(void **state)
 {
     (void)state;

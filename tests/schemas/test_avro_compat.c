@@ -1,4 +1,5 @@
-/* Compatibility of Avro schemas: the verdicts of Apache Avro's checker, reasons, paths and modes. */
+/* Compatibility of Avro schemas: the verdicts of Apache Avro's checker, reasons, paths and modes.
+ * */
 #include "samples.h"
 #include "schemas/avro_compat.h"
 #include "schemas/json.h"

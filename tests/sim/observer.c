@@ -567,7 +567,8 @@ void sim_check_end(sim *s)
     }
     for (size_t i = 0; i < s->letter_count; i++) {
         checked(s, SIM_CHECK_POISON_SET_ASIDE);
-        /* Of half a commit the letter may be the lost half, and a take-over proves events and forwards only. */
+        /* Of half a commit the letter may be the lost half, and a take-over proves events and
+         * forwards only. */
         if (!s->letters[i].found && !s->ghosts) {
             sim_violate(s, SIM_CHECK_POISON_SET_ASIDE, "%.*s is not in the dead letters",
                         BASE_SLICE_ARG(s->letters[i].value));

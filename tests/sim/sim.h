@@ -192,8 +192,9 @@ typedef struct sim {
     bool quiet;  /* second phase */
     bool broken; /* transactions broke their promise in this run */
     bool ghosts; /* ... so that effects may be visible whose entries do not count */
-    /* A writer left a transaction open. What is committed behind it on the same partition cannot be seen until it times
-     * out; a take-over that looks then publishes such an event again, the same byte for byte (docs/design.md, 4). */
+    /* A writer left a transaction open. What is committed behind it on the same partition cannot be
+     * seen until it times out; a take-over that looks then publishes such an event again, the same
+     * byte for byte (docs/design.md, 4). */
     bool hidden;
     uint64_t hash; /* of all that was seen */
     sim_totals *totals;
