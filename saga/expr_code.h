@@ -352,17 +352,18 @@ base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
     X(ADD, add_all)                                                                                \
     X(FLATTEN, flatten)                                                                            \
     X(MIN, min)                                                                                    \
-    X(MAX, max) X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by)              \
-        X(GROUP_BY, group_by) X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith)  \
-            X(LTRIMSTR, ltrimstr) X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim)              \
-                X(RTRIM, rtrim) X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase)       \
-                    X(UPCASE, upcase) X(TOSTRING, tostring) X(TONUMBER, tonumber) X(TYPE, type)    \
-                        X(TOJSON, tojson) X(FROMJSON, fromjson) X(TO_ENTRIES, to_entries)          \
-                            X(REVERSE, reverse) X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round)      \
-                                X(FABS, fabs) X(TRUNC, trunc) X(TODATE, todate)                    \
-                                    X(FROMDATE, fromdate) X(GETPATH, getpath) X(SETPATH, setpath)  \
-                                        X(DELPATHS, delpaths) X(EXPLODE, explode)                  \
-                                            X(IMPLODE, implode) X(TOBOOLEAN, toboolean)
+    X(MAX, max)                                                                                    \
+    X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)    \
+        X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith) X(LTRIMSTR, ltrimstr)  \
+            X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim) X(RTRIM, rtrim)                    \
+                X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase) X(UPCASE, upcase)     \
+                    X(TOSTRING, tostring) X(TONUMBER, tonumber) X(TYPE, type) X(TOJSON, tojson)    \
+                        X(FROMJSON, fromjson) X(TO_ENTRIES, to_entries) X(REVERSE, reverse)        \
+                            X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round) X(FABS, fabs)            \
+                                X(TRUNC, trunc) X(TODATE, todate) X(FROMDATE, fromdate)            \
+                                    X(GETPATH, getpath) X(SETPATH, setpath) X(DELPATHS, delpaths)  \
+                                        X(EXPLODE, explode) X(IMPLODE, implode)                    \
+                                            X(TOBOOLEAN, toboolean)
 
 typedef enum saga_native {
 #define X(name, function) SAGA_NATIVE_##name,
