@@ -56,6 +56,7 @@ void sim_observer_close(sim *s)
     sim_table_deinit(&s->purposes);
     sim_table_deinit(&s->sequences);
     sim_table_deinit(&s->positions);
+    sim_table_deinit(&s->seen);
 }
 
 /* ---- records of the journal ---- */
@@ -112,6 +113,26 @@ static void tell_entry(sim *s, const saga_entry *entry)
     }
 }
 
+/* An event that comes again (by source and id) is noted, and nothing else (rule 10). */
+static void check_duplicate(sim *s, const saga_entry *entry)
+{
+    const saga_event *event = entry->input.event;
+    char key[400];
+    bool is_new = false;
+    const int size =
+        snprintf(key, sizeof(key), "%.*s/%d/%.*s %.*s %.*s", BASE_SLICE_ARG(entry->saga),
+                 (int)entry->incarnation, BASE_SLICE_ARG(entry->key), BASE_SLICE_ARG(event->source),
+                 BASE_SLICE_ARG(event->id));
+    (void)sim_table_put(&s->seen, &s->arena, base_slice_make(key, (size_t)size), &is_new);
+    if (is_new) {
+        return;
+    }
+    checked(s, SIM_CHECK_DUPLICATE);
+    if (entry->effect_count != 1 || !base_slice_is(entry->effects[0].name, "duplicate")) {
+        sim_violate(s, SIM_CHECK_DUPLICATE, "%s counted twice", key);
+    }
+}
+
 /* false: a duplicate, which the fold ignores. */
 static bool check_entry(sim *s, int32_t partition, const saga_entry *entry)
 {
@@ -144,6 +165,9 @@ static bool check_entry(sim *s, int32_t partition, const saga_entry *entry)
                         key, (long long)entry->input.timer.due_ms, (long long)entry->at_ms,
                         (long long)s->now_ms);
         }
+    }
+    if (entry->input.kind == SAGA_INPUT_EVENT) {
+        check_duplicate(s, entry);
     }
     s->totals->entries++;
     tell_entry(s, entry);

@@ -98,6 +98,7 @@ typedef enum sim_fault {
     X(SNAPSHOT_IS_REBUILT, "fold from snapshots = fold of the journal, byte for byte")             \
     X(ZERO_IS_REBUILT, "fold from zero in one go = fold record by record, byte for byte")          \
     X(SEQUENCE, "an instance's entries are numbered without a gap")                                \
+    X(DUPLICATE, "an event that comes twice counts once")                                          \
     X(EPOCH, "claims have ascending epochs, and one writer an epoch")                              \
     X(POSITION, "positions never go back")                                                         \
     X(POISON_SET_ASIDE, "what cannot be read is in the dead letters, unchanged")                   \
@@ -241,6 +242,7 @@ typedef struct sim {
     sim_table effects;   /* id -> hash of the record */
     sim_table purposes;  /* instance, step, direction, generation, try -> hash of the id */
     sim_table sequences; /* partition, saga, key -> seq */
+    sim_table seen;      /* instance, source, id of events -> */
     sim_table positions; /* partition, source -> offset */
     uint64_t claims[SIM_PARTITION_MAX];
 } sim;
