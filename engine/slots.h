@@ -38,8 +38,7 @@ typedef struct engine_slot {
     bool parked_dirty;
     bool state_stored; /* the snapshots topic has a record of it */
     bool parked_stored;
-    bool
-        foreign_state; /* while snapshots are read: its newest is of a writer that had been replaced */
+    bool foreign_state; /* while snapshots are read: its newest is of a replaced writer */
     bool foreign_parked;
     bool queued;    /* a checkpoint is to write it: it stays */
     bool unplanned; /* its plan is not known: set aside until a restart knows it */

@@ -17,7 +17,8 @@ run emit --log "$log" --saga "$saga" charged --data '{"orderId":"o1"}' --id c1 -
 expect_code 0
 wait_entries o1 2
 run tail --log "$log" --event charged --no-follow --from beginning --json
-expect_json '.[0].cloudevent | .id == "c1" and .source == "bank-2" and .tenant == "blue" and (.time | startswith("2025-11-21T09:12:03"))'
+expect_json '.[0].cloudevent | .id == "c1" and .source == "bank-2" and .tenant == "blue" and
+    (.time | startswith("2025-11-21T09:12:03"))'
 feed o1 reserved
 run ls --log "$log"
 expect_code 0
@@ -76,7 +77,8 @@ expect_out "#2"
 checks=$((checks + 1))
 ! grep -q '#3' "$work/out" || fail "--until 2 shows entry 3"
 run replay o1 --log "$log" --json
-expect_json 'length == 5 and ([.[].seq] == [1,2,3,4,5]) and .[4].state.phase == "completed" and all(.[]; .cause.kind == "source" and .changes and .effects)'
+expect_json 'length == 5 and ([.[].seq] == [1,2,3,4,5]) and .[4].state.phase == "completed" and
+    all(.[]; .cause.kind == "source" and .changes and .effects)'
 expect_json '.[0].changes | any(.change == "f" and .name == "charge.F" and .to == "open")'
 
 # What tail makes of every topic of ours.

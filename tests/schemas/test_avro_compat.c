@@ -78,8 +78,9 @@ static void test_avro_compat__recorded_verdicts_and_their_kinds_hold(void **stat
     fixture *f = *state;
     char *text = file_text(VERDICTS);
     size_t count = 0;
-    for (char *at = strtok(text, "\n"); at != NULL; at = strtok(NULL, "\n")) {
+    for (char *at = text, *end = NULL; (end = strchr(at, '\n')) != NULL; at = end + 1) {
         base_value line;
+        *end = '\0';
         base_error_clear(&f->error);
         assert_int_equal(
             schema_json_read(base_slice_of(at), NULL, &f->arena, &line, &f->error).code, BASE_OK);

@@ -10,7 +10,8 @@
  *    +--------+   asks, undos      +------------+   entries    +-----------------+
  *      services' ledgers                 |  ^ faults (faults.c)
  *                                        v
- *                                    observer: folds the journal by itself, checks every record (observer.c)
+ *                                    observer: folds the journal by itself, checks every
+ *                                    record (observer.c)
  *
  * Two phases: faults everywhere, in which only safety is asked for; then quiet, in which all must
  * end. What is asked for is a list of checkers with names (SIM_CHECKS), each counted, so that one
