@@ -341,10 +341,11 @@ base_status saga_json_read(saga_machine *machine, base_slice json, base_value *o
 base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
 
 /* ---- native functions: of the input and up to two arguments ---- */
+/* clang-format off */
 #define SAGA_NATIVE_LIST(X)                                                                        \
     X(LENGTH, length)                                                                              \
     X(UTF8_LENGTH, utf8_length)                                                                    \
-    X(NOT, not )                                                                                   \
+    X(NOT, not)                                                                                    \
     X(KEYS, keys)                                                                                  \
     X(KEYS_UNSORTED, keys_unsorted)                                                                \
     X(HAS, has)                                                                                    \
@@ -353,17 +354,44 @@ base_status saga_base64_write(saga_text *text, base_slice bytes) BASE_MUST_USE;
     X(FLATTEN, flatten)                                                                            \
     X(MIN, min)                                                                                    \
     X(MAX, max)                                                                                    \
-    X(MIN_BY, min_by) X(MAX_BY, max_by) X(SORT, sort) X(SORT_BY, sort_by) X(GROUP_BY, group_by)    \
-        X(INDICES, indices) X(STARTSWITH, startswith) X(ENDSWITH, endswith) X(LTRIMSTR, ltrimstr)  \
-            X(RTRIMSTR, rtrimstr) X(TRIM, trim) X(LTRIM, ltrim) X(RTRIM, rtrim)                    \
-                X(SPLIT, split_function) X(JOIN, join) X(DOWNCASE, downcase) X(UPCASE, upcase)     \
-                    X(TOSTRING, tostring) X(TONUMBER, tonumber) X(TYPE, type) X(TOJSON, tojson)    \
-                        X(FROMJSON, fromjson) X(TO_ENTRIES, to_entries) X(REVERSE, reverse)        \
-                            X(FLOOR, floor) X(CEIL, ceil) X(ROUND, round) X(FABS, fabs)            \
-                                X(TRUNC, trunc) X(TODATE, todate) X(FROMDATE, fromdate)            \
-                                    X(GETPATH, getpath) X(SETPATH, setpath) X(DELPATHS, delpaths)  \
-                                        X(EXPLODE, explode) X(IMPLODE, implode)                    \
-                                            X(TOBOOLEAN, toboolean)
+    X(MIN_BY, min_by)                                                                              \
+    X(MAX_BY, max_by)                                                                              \
+    X(SORT, sort)                                                                                  \
+    X(SORT_BY, sort_by)                                                                            \
+    X(GROUP_BY, group_by)                                                                          \
+    X(INDICES, indices)                                                                            \
+    X(STARTSWITH, startswith)                                                                      \
+    X(ENDSWITH, endswith)                                                                          \
+    X(LTRIMSTR, ltrimstr)                                                                          \
+    X(RTRIMSTR, rtrimstr)                                                                          \
+    X(TRIM, trim)                                                                                  \
+    X(LTRIM, ltrim)                                                                                \
+    X(RTRIM, rtrim)                                                                                \
+    X(SPLIT, split_function)                                                                       \
+    X(JOIN, join)                                                                                  \
+    X(DOWNCASE, downcase)                                                                          \
+    X(UPCASE, upcase)                                                                              \
+    X(TOSTRING, tostring)                                                                          \
+    X(TONUMBER, tonumber)                                                                          \
+    X(TYPE, type)                                                                                  \
+    X(TOJSON, tojson)                                                                              \
+    X(FROMJSON, fromjson)                                                                          \
+    X(TO_ENTRIES, to_entries)                                                                      \
+    X(REVERSE, reverse)                                                                            \
+    X(FLOOR, floor)                                                                                \
+    X(CEIL, ceil)                                                                                  \
+    X(ROUND, round)                                                                                \
+    X(FABS, fabs)                                                                                  \
+    X(TRUNC, trunc)                                                                                \
+    X(TODATE, todate)                                                                              \
+    X(FROMDATE, fromdate)                                                                          \
+    X(GETPATH, getpath)                                                                            \
+    X(SETPATH, setpath)                                                                            \
+    X(DELPATHS, delpaths)                                                                          \
+    X(EXPLODE, explode)                                                                            \
+    X(IMPLODE, implode)                                                                            \
+    X(TOBOOLEAN, toboolean)
+/* clang-format on */
 
 typedef enum saga_native {
 #define X(name, function) SAGA_NATIVE_##name,
